@@ -60,6 +60,7 @@ def _draw(table: "pd.DataFrame", name: str, stem: Path) -> None:
     """Draw the accuracy over a parameter, in a panel for each setting of the others."""
     from snnlab.course.config import NOTEBOOKS, parameters_of
     from snnlab.runs.summaries import accuracies_over
+    from snnlab.runs.tables import shown
     from snnlab.viz import plots
     from snnlab.viz.figure_export import save
 
@@ -75,7 +76,9 @@ def _draw(table: "pd.DataFrame", name: str, stem: Path) -> None:
         ax.set_title(title, fontsize=10)
         described = (
             f"{arm}: "
-            + plots.describe_accuracies({f"{name} {x}": seeds for x, seeds in by_value.items()})
+            + plots.describe_accuracies(
+                {f"{name} {shown(x)}": seeds for x, seeds in by_value.items()}
+            )
             for arm, by_value in accuracies.items()
         )
         alt.append(". ".join(filter(None, (title, *described))))

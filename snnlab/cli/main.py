@@ -15,7 +15,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.garbage import collect_less_often
 from snnlab._utils.places import data_folder, runs_folder
 from snnlab._utils.version import __version__
-from snnlab.cli import collect, data, export, search, sweep, targets, train
+from snnlab.cli import collect, data, export, sweep, targets, train
 from snnlab.cli.cli_errors import cli_errors, print_error, print_report
 from snnlab.cli.options import ParameterFile, once, run_options
 
@@ -48,7 +48,7 @@ app.add_command(collect.collect)
 app.add_command(data.data)
 app.add_command(export.export)
 app.add_command(export.import_nir)
-app.add_command(search.search)
+app.add_command(sweep.search)
 app.add_command(sweep.sweep)
 app.add_command(targets.targets)
 app.add_command(train.train)

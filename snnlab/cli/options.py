@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -50,8 +51,8 @@ class ParameterFile(click.Path):
 def sweep_options(noun: str) -> Callable[[Command], Command]:
     """Decorate a command with the file, and with the options of runs on this machine or on SLURM.
 
-    The command is called with `file`, `given` (by name), `workers`, `retries`, `dry_run`,
-    `executor`, `slurm` (its resources), and its own options.
+    The command is called with `file`, `given` (by name), `workers`, `retries`, `dry_run`, `slurm`
+    (its resources, or None for this machine), and its own options. SIGTERM interrupts it as Ctrl-C.
 
     Args:
         noun: what the workers do, such as "runs".
@@ -88,6 +89,7 @@ def sweep_options(noun: str) -> Callable[[Command], Command]:
         @wraps(command)
         def called(
             given: Sequence[tuple[str, str]],
+            executor: str,
             partition: str,
             gpus: int | None,
             cpus: int,
@@ -98,8 +100,14 @@ def sweep_options(noun: str) -> Callable[[Command], Command]:
         ) -> None:
             from snnlab.runs.sweep.slurm import Slurm
 
-            slurm = Slurm(partition, gpus, cpus, hours, memory_gb, dict(more))
-            command(given=once(given), slurm=slurm, **options)
+            resources = Slurm(partition, gpus, cpus, hours, memory_gb, dict(more))
+            slurm = resources if executor == "slurm" else None
+            parameters = once(given)
+            before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+            try:
+                command(given=parameters, slurm=slurm, **options)
+            finally:
+                signal.signal(signal.SIGTERM, before)
 
         for decorator in reversed(decorators):
             called = decorator(called)

@@ -11,7 +11,7 @@ from snnlab._utils.fields import is_number
 from snnlab.runs.collection import CONFIG
 from snnlab.runs.papers.statistics import estimate
 from snnlab.runs.summaries import latest_runs
-from snnlab.runs.tables import TextTable
+from snnlab.runs.tables import TextTable, shown
 
 FOLD = f"{CONFIG}fold"
 MEASURED = "test_accuracy"
@@ -123,7 +123,9 @@ def difference_tables(table: pd.DataFrame) -> Iterator[TextTable]:
 
 def _fold_table(part: pd.DataFrame, differing: list[str]) -> TextTable:
     about = part.iloc[0]
-    settings = [f"{name.removeprefix(CONFIG)} {about[name]}" for name in differing if name in part]
+    settings = [
+        f"{name.removeprefix(CONFIG)} {shown(about[name])}" for name in differing if name in part
+    ]
     folds = sorted((name for name in part if name.startswith("fold ")), key=lambda n: int(n[5:]))
     sections: list[list[list[str]]] = [[], []]
     for row in part.to_dict("records"):
@@ -149,7 +151,7 @@ def _best_against_others(part: pd.DataFrame, differing: list[str]) -> list[list[
             row |= {"variant": best, "minus": row["variant"], "mean": -row["mean"]}
         seeds = sum(name.startswith("seed ") and not pd.isna(row[name]) for name in row)
         if best == row["variant"] and seeds > 1:
-            settings = ["" if pd.isna(row[name]) else str(row[name]) for name in differing]
+            settings = ["" if pd.isna(row[name]) else shown(row[name]) for name in differing]
             label = f"{best} - {row['minus']}"
             mean = _percent(row["mean"], "+.1f")
             cells.append([*settings, label, str(seeds), mean, _interval(row, "+.1f")])
@@ -157,10 +159,10 @@ def _best_against_others(part: pd.DataFrame, differing: list[str]) -> list[list[
 
 
 def _interval(row: dict[str, Any], form: str) -> str:
-    half = row.get("half_width")
-    low, high = (_percent(row["mean"] + sign * (half or 0.0), form) for sign in (-1, 1))
-    return "" if half is None or pd.isna(half) else f"{low} to {high}"
+    half = row.get("half_width", math.nan)
+    low, high = (_percent(row["mean"] + sign * half, form) for sign in (-1, 1))
+    return "" if math.isnan(half) else f"{low} to {high}"
 
 
-def _percent(value: float | None, form: str) -> str:
-    return "" if value is None or pd.isna(value) else format(100 * value, form)
+def _percent(value: float, form: str) -> str:
+    return "" if math.isnan(value) else format(100 * value, form)

@@ -77,7 +77,7 @@ class SweepProgress:
             done: how many of them are finished already.
         """
         self._console, self._runs, self._done = console, runs, done
-        self._planned, self._ended = runs - done, 0
+        self._before, self._failed = done, 0
         self._started = time.monotonic()
         self._bars = _bars(console)
         self._all = self._bars.add_task("runs", total=runs, completed=done, doing="")
@@ -103,9 +103,9 @@ class SweepProgress:
         if state == "begins":
             name = printable(run.name)
             self._tasks[run.name] = self._bars.add_task(name, total=None, doing="starting")
-        elif state in ("finished", "held", "pruned") or state.startswith("failed: "):
-            self._ended += state != "held"  # another sweep has that run in work
+        elif state not in ("tried again", "failed"):
             self._bars.remove_task(self._tasks.pop(run.name))
+        self._failed += state.startswith("failed: ")
         self._done += state in ("finished", "pruned")
         self.refresh()
         if not self._console.is_terminal:
@@ -130,15 +130,15 @@ class SweepProgress:
         self._bars.update(self._all, completed=self._done, doing=self._pace())
 
     def _pace(self) -> str:
-        left = self._planned - self._ended
-        return pace(self._ended, left, time.monotonic() - self._started) if self._ended else ""
+        ended, left = self._done - self._before, self._runs - self._done - self._failed
+        return pace(ended, left, time.monotonic() - self._started) if ended else ""
 
 
 def pace(ended: int, left: int, seconds: float) -> str:
     """Return a text such as `12 runs an hour, 0:40 left`.
 
     Args:
-        ended: runs that ended.
+        ended: runs that ended with a result, or that a search pruned.
         left: runs that are left.
         seconds: since the sweep began.
     """

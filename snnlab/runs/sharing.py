@@ -14,15 +14,6 @@ from snnlab.runs.run import Run
 LOCKS = ".locks"  # below runs/: a file for each run, which two experiments may have in common
 
 
-def in_work(run: Run) -> bool:
-    """Return whether a process has the same run in work, in whatever experiment."""
-    try:
-        with hold(run, wait=False):
-            return False
-    except manifest.Held:
-        return True
-
-
 def hold(run: Run, *, wait: bool) -> AbstractContextManager[object]:
     """Lock a run in all experiments; the lock is released when this process ends.
 

@@ -11,6 +11,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, known
 from snnlab.course.config import NOTEBOOKS
 from snnlab.runs.collection import AFTER, BEFORE, CONFIG
+from snnlab.runs.tables import shown
 
 MAX_PANELS = 12
 # Parameters of the course's notebooks that do not change a single network
@@ -130,7 +131,9 @@ def accuracies_over(
     names = [key.removeprefix(CONFIG) for key in differing]
     panels: dict[str, dict[str, dict[Any, list[float]]]] = {}
     for row in counted.to_dict("records"):
-        settings = [f"{short} {row[key]}" for short, key in zip(names, differing, strict=True)]
+        settings = [
+            f"{short} {shown(row[key])}" for short, key in zip(names, differing, strict=True)
+        ]
         by_value = panels.setdefault(", ".join(settings), {}).setdefault(row["arm"], {})
         by_value.setdefault(row[CONFIG + name], []).append(row[measured])
     if len(panels) > MAX_PANELS:

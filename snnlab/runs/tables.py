@@ -111,7 +111,7 @@ def summary_tables(summary: "pd.DataFrame") -> Iterator[TextTable]:
     for where, part in summary.groupby(level=["notebook", "profile", "data"], sort=False):
         keys = part.index.to_frame(index=False)
         varying = [name for name in keys if name == "arm" or keys[name].nunique(dropna=False) > 1]
-        labels = keys[varying].astype(object).where(keys[varying].notna(), "")
+        labels = keys[varying].astype(object).where(keys[varying].notna(), "").map(shown)
         columns = _measured(name for name in part.columns.unique(0) if part[name]["count"].any())
         rows = []
         for (_, row), cells in zip(part.iterrows(), labels.itertuples(index=False), strict=True):
@@ -202,13 +202,12 @@ def target_overview(rows: "pd.DataFrame") -> TextTable:
     for command, part in rows[rows["command"] != ""].groupby("command", sort=False):
         counts = part["status"][part["status"] != "not run"].value_counts()
         measured = f"{counts.sum()} of {len(part)}"
-        listing = ", ".join(f"{count} {status}" for status, count in counts.items())
         names = dict.fromkeys(name.partition(",")[0] for name in part["table"])
         hours = part["GPU-hours"].max()
         cells.append(
             [
                 ", ".join(names),
-                ": ".join(filter(None, (measured, listing))),
+                ": ".join(filter(None, (measured, _listing(counts)))),
                 "?" if math.isnan(hours) else f"{hours:g}",
                 command,
             ]
@@ -232,9 +231,7 @@ def folded_targets(rows: "pd.DataFrame") -> str:
     measured = rows[rows["status"] != "not run"]
     parts = [to_html(target_tables(measured)) or "<p>No row has a measurement here.</p>"]
     for (paper, name), part in rows.groupby(["paper", "table"], sort=False):
-        counts = part["status"].value_counts()
-        listing = ", ".join(f"{count} {status}" for status, count in counts.items())
-        summary = html_text(f"{paper}: {name} ({listing})")
+        summary = html_text(f"{paper}: {name} ({_listing(part['status'].value_counts())})")
         table = to_html(target_tables(part))
         parts.append(f"<details><summary>{summary}</summary>{table}</details>")
     return "\n".join(parts)
@@ -288,6 +285,15 @@ def sets_table() -> TextTable:
         sections.append([[dataset.name, lines]])
     heading = "what it is, its size, licence, whom to cite, and where it is"
     return TextTable("Data sets", ["set", heading], sections)
+
+
+def _listing(counts: "pd.Series[int]") -> str:
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+def shown(value: object) -> str:
+    """Return a parameter as text; of a float, without the last digits of 0.6000000000000001."""
+    return str(float(f"{value:.12g}")) if isinstance(value, float) else str(value)
 
 
 def _measured(names: Iterable[str]) -> list[str]:

@@ -18,6 +18,7 @@ class Quick:
     sha256: str
     given: Any
     environment: Any
+    wait: bool = False
 
     def __call__(self):
         os.environ.update(self.environment)

@@ -67,7 +67,7 @@ def write(folder, middle="", **more):
 
 def read(folder, middle="", **more):
     """The sweep of `write`."""
-    return sweep.read(write(folder, middle, **more))
+    return sweep.Sweep(write(folder, middle, **more))
 
 
 def start(run):

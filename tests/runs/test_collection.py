@@ -277,6 +277,19 @@ def test_the_command_writes_the_rows_and_prints_the_summary(save, collect):
     assert columns[4:10] == ["config.profile", "config.seed", "out", "epochs", "hidden", "live"]
 
 
+def test_people_read_a_rounded_number_and_the_csv_has_all_digits(save, collect):
+    for seed in (0, 1):
+        save(f"a{seed}", entry("none", seed, 0.5), entry("learned", seed, 0.6 + seed / 10))
+        config = {"anneal_share": 0.6000000000000001}
+        entries = entry("none", seed, 0.5), entry("learned", seed, 0.6 + seed / 10)
+        save(f"b{seed}", *entries, config=config)
+        save(f"c{seed}", *entries, config={"anneal_share": 1.0})
+    done, table = collect()
+    assert done.exit_code == 0 and "0.6" in {row[0] for row in rows(done.stdout)}, done.output
+    assert "1.0" in {row[0] for row in rows(done.stdout)}
+    assert "0.6000" not in done.stdout and 0.6000000000000001 in table["anneal_share"].tolist()
+
+
 def test_damaged_results_are_named_and_the_rest_is_written(tmp_path, save, collect):
     save("good", entry("none", 0, 0.5))
     half, wrong = save("half"), save("wrong", entry("none", 0, 1.5))

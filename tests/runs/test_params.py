@@ -29,7 +29,7 @@ def configurations():
     """
     for stem in sorted(SWEEPS - {"spoken_digits_sweep", FOLDS}):
         seen = set()
-        for run in sweep.read(PARAMS / f"{stem}.yaml").runs:
+        for run in sweep.Sweep(PARAMS / f"{stem}.yaml").runs:
             config = run.config
             shape = (config.hidden, config.kernel_count, config.connections, config.batch_size)
             if shape not in seen:
@@ -153,7 +153,7 @@ def test_the_sweep_over_folds(tmp_path, monkeypatch):
     standins.speech_commands_test(tmp_path / "speech-commands-test")
     click = lambda job: (np.array([0.0, 0.905]), np.array([3, 5]))
     monkeypatch.setattr(spoken_commands, "_encode", click)
-    configs = [run.config for run in sweep.read(PARAMS / f"{FOLDS}.yaml").runs]
+    configs = [run.config for run in sweep.Sweep(PARAMS / f"{FOLDS}.yaml").runs]
     pairs = [(config.fold, config.seed) for config in configs]
     assert sorted(pairs) == [(fold, seed) for fold in range(5) for seed in range(3)]
     speakers = []

@@ -53,7 +53,7 @@ def test_a_terminal_shows_all_runs_and_those_in_work():
     assert "one" in last and "2/7" in last and "Training  3 of 9" in last and "[two]" not in last
 
 
-def test_runs_held_elsewhere_are_no_pace_and_failed_ones_are_not_left():
+def test_runs_held_elsewhere_and_failed_ones_are_no_pace_and_failed_ones_are_not_left():
     log = StringIO()
     with SweepProgress(Console(file=log, width=300), runs=4, done=0) as overview:
         overview._started -= 3 * 3600
@@ -61,7 +61,7 @@ def test_runs_held_elsewhere_are_no_pace_and_failed_ones_are_not_left():
             overview.change(run, "begins")
             overview.change(run, state)
     paces = [line.split("  ")[1] for line in log.getvalue().splitlines() if "begins" not in line]
-    assert paces[2:] == ["0.333 runs an hour, 9:00 left", "0.667 runs an hour, 3:00 left"]
+    assert paces[2:] == ["0.333 runs an hour, 9:00 left", "0.333 runs an hour, 6:00 left"]
 
 
 @pytest.mark.parametrize(

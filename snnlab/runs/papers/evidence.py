@@ -70,7 +70,7 @@ def planned(file: str) -> dict[str, tuple[Config, set[int]]]:
     path = course_file(f"params/{file}.yaml")
     given = read_parameters(path)
     if "notebook" in given:
-        named = [(run.configuration, run.config) for run in sweep.read(path).runs]
+        named = [(run.configuration, run.config) for run in sweep.Sweep(path).runs]
     else:
         notebook = execute.find(NOTEBOOK[file[: len("pipe_s")]])
         named = [("", execute.plan(notebook, {"profile": "paper", **given}).config)]

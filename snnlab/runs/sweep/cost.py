@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,9 @@ class Measured:
     finished: bool
 
 
-def remaining_hours(run: NotebookRun, measured: Iterable[Measured]) -> float | None:
+def remaining_hours(
+    run: NotebookRun, measured: Iterable[Measured], but_for: Container[str] = ()
+) -> float | None:
     """Estimate the GPU-hours (without a GPU: hours of a worker) that a run still takes.
 
     They are seconds an epoch x epochs to do / networks at a time x GPUs. It is assumed:
@@ -51,6 +53,7 @@ def remaining_hours(run: NotebookRun, measured: Iterable[Measured]) -> float | N
     Args:
         run: the run.
         measured: by other runs of the same notebook.
+        but_for: other parameters in which comparable runs may differ.
 
     Returns:
         The hours; None without a finished comparable run.
@@ -60,7 +63,8 @@ def remaining_hours(run: NotebookRun, measured: Iterable[Measured]) -> float | N
     comparable = [
         other
         for other in measured
-        if other.seconds and all(other.config.get(name) == config.get(name) for name in same)
+        if other.seconds
+        and all(other.config.get(name) == config.get(name) for name in same if name not in but_for)
     ]
     finished = [other for other in comparable if other.finished]
     if not finished:
@@ -83,7 +87,7 @@ def cost_table(sweep: Sweep, device: str, published: tuple[float, str] | None = 
         published: GPU-hours of one run and their basis, for runs that nothing was measured of.
     """
     measured = measured_runs(sweep.notebook.stem, device)
-    unit = "hours of a worker" if device == "cpu" else "GPU-hours"
+    unit = hours_of(device)
     left = set(sweep.left)
     hours = [remaining_hours(run, measured) if run in left else 0.0 for run in sweep.runs]
     unmeasured = f"{published[0]:.2g} published" if published else "not measured"
@@ -104,6 +108,11 @@ def cost_table(sweep: Sweep, device: str, published: tuple[float, str] | None = 
     total = " and ".join(filter(None, (known, other))) or "nothing"
     caption = f"{len(left)} of {len(rows)} runs to do below {sweep.folder}: {total}"
     return TextTable(sweep.path.stem, ("run", "state", unit, "folder"), [rows], caption)
+
+
+def hours_of(device: str) -> str:
+    """Return the unit of the cost on a device."""
+    return "hours of a worker" if device == "cpu" else "GPU-hours"
 
 
 def state(run: NotebookRun) -> str:

@@ -3,31 +3,27 @@
 import itertools
 import multiprocessing
 import os
-import queue
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from snnlab._utils.cuda import cuda_devices
 from snnlab._utils.system import available_cores, interrupts_blocked
-from snnlab.runs import sharing
 from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progress, work
 
 if TYPE_CHECKING:
     from snnlab.runs.execute import NotebookRun
     from snnlab.runs.progress import SweepProgress
-    from snnlab.runs.sweep.search_file import Search
-    from snnlab.runs.sweep.sweep import Sweep
 
 T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-HELD_SECONDS = 5.0  # until a run that another process has in work is tried again
 
 
 def gpus() -> list[str]:
@@ -57,7 +53,7 @@ def worker_environment(
 
 
 def run_local(
-    sweep: "Sweep",
+    folder: Path,
     planned: Sequence["NotebookRun"],
     *,
     workers: int,
@@ -71,8 +67,8 @@ def run_local(
     process is interrupted or killed, the workers end, and what they finished stays.
 
     Args:
-        sweep: the sweep.
-        planned: those of its runs that are to be run.
+        folder: of all runs, for the workers' logs.
+        planned: the runs.
         workers: how many run at a time.
         retries: how often a run is tried again.
         watcher: shows the progress.
@@ -88,35 +84,32 @@ def run_local(
     pending = deque(enumerate(planned))
     outcomes: dict[int, RunOutcome] = {}
 
-    def take_turns(pool: LocalWorkers) -> None:
+    def take_turns(worker: LocalWorker) -> None:
         with suppress(IndexError):  # nothing is pending
-            while not pool.stopping.is_set():
+            while not worker.stopping.is_set():
                 number, run = pending.popleft()
-                if number in outcomes and sharing.in_work(run):
-                    pool.stopping.wait(HELD_SECONDS)
-                else:
-                    outcomes[number] = pool.run(run)
+                outcomes[number] = worker.run(run, wait=number in outcomes)
                 if outcomes[number].status == "held":  # the others first
                     pending.append((number, run))
 
-    in_workers(sweep, [take_turns] * workers, workers=workers, retries=retries, watcher=watcher)
+    in_workers(folder, take_turns, workers=workers, retries=retries, watcher=watcher)
     return [outcomes[number] for number in range(len(planned))]
 
 
 def in_workers(
-    sweep: "Sweep | Search",
-    calls: "Sequence[Callable[[LocalWorkers], T]]",
+    folder: Path,
+    call: "Callable[[LocalWorker], T]",
     *,
     workers: int,
     retries: int,
     watcher: "SweepProgress",
 ) -> list[T]:
-    """Make calls in threads, of which each runs its runs in processes, as `run_local`.
+    """Make a call for each worker, in a thread of its own.
 
     Args:
-        sweep: what the runs belong to.
-        calls: each is given the workers, whose `run` it calls.
-        workers: how many runs there are at a time.
+        folder: of all runs, for the workers' logs.
+        call: is given the worker, whose `run` it calls.
+        workers: how many there are.
         retries: how often a run is tried again.
         watcher: shows the progress.
 
@@ -129,71 +122,77 @@ def in_workers(
     """
     from snnlab._utils.files import make_folder, now
 
-    make_folder(sweep.folder / "workers")
-    folder = Path(
-        tempfile.mkdtemp(prefix=f"{now().replace(':', '')[:17]}-", dir=sweep.folder / "workers")
-    )
-    return LocalWorkers(sweep.notebook, folder, workers, retries, watcher).call(calls)
+    make_folder(folder / "workers")
+    logs = tempfile.mkdtemp(prefix=f"{now().replace(':', '')[:17]}-", dir=folder / "workers")
+    stopping = threading.Event()
+    threads = ThreadPoolExecutor(workers)
+    futures: list[Future[T]] = []
+    try:
+        # Ctrl-C reaches the whole process group, but is for this thread alone
+        with interrupts_blocked():
+            for slot in range(workers):
+                worker = LocalWorker(slot, workers, Path(logs), retries, watcher, stopping)
+                futures.append(threads.submit(call, worker))
+        while wait(futures, 0.2, FIRST_EXCEPTION).not_done and not any(
+            future.done() and future.exception() for future in futures
+        ):
+            watcher.refresh()
+    finally:
+        stopping.set()
+        threads.shutdown(cancel_futures=True)
+    return [future.result() for future in futures]
 
 
-class LocalWorkers:
-    """A thread for each worker, which submits a run, waits for its process, and takes the next.
+@dataclass
+class LocalWorker:
+    """A worker of this machine: one run after another, each in a process of its own.
 
     Attributes:
+        slot: its number, from 0.
+        workers: how many there are.
+        logs: folder for the output of the processes.
+        retries: how often a run is tried again.
+        watcher: shows the progress.
         stopping: set as soon as no further run is to begin.
+        attempts: numbers those of all runs.
     """
 
-    def __init__(
-        self, notebook: Path, folder: Path, workers: int, retries: int, watcher: "SweepProgress"
-    ) -> None:
-        self.notebook, self.folder, self.workers = notebook, folder, workers
-        self.retries, self.watcher = retries, watcher
-        self.gpus, self.cores = gpus(), available_cores()
-        self._attempts = itertools.count(1)
-        self.slots: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for slot in range(workers):
-            self.slots.put(slot)
-        self.stopping = threading.Event()
+    slot: int
+    workers: int
+    logs: Path
+    retries: int
+    watcher: "SweepProgress"
+    stopping: threading.Event
+    attempts: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def call(self, calls: "Sequence[Callable[[LocalWorkers], T]]") -> list[T]:
-        """Make the calls, and return their results."""
-        pool = ThreadPoolExecutor(self.workers)
-        futures: list[Future[T]] = []
-        try:
-            # Ctrl-C reaches the whole process group, but is for this thread alone
-            with interrupts_blocked():
-                futures += [pool.submit(call, self) for call in calls]
-            while wait(futures, 0.2, FIRST_EXCEPTION).not_done and not any(
-                future.done() and future.exception() for future in futures
-            ):
-                self.watcher.refresh()
-        finally:
-            self.stopping.set()
-            pool.shutdown(cancel_futures=True)
-        return [future.result() for future in futures]
+    def run(
+        self, run: "NotebookRun", *, wait: bool, stop: Callable[[], bool] = lambda: False
+    ) -> RunOutcome:
+        """Return the outcome of a run's last attempt.
 
-    def run(self, run: "NotebookRun", stop: Callable[[], bool] = lambda: False) -> RunOutcome:
-        """Return the outcome of a run's last attempt; "pruned" as soon as `stop` returns True."""
-        slot = self.slots.get()
+        Args:
+            run: the run.
+            wait: see `Task`.
+            stop: ends the run, which is "pruned", as soon as it returns True.
+        """
         self.watcher.change(run, "begins")
         for attempt in range(self.retries + 1):
             if attempt > 0:
                 self.watcher.change(run, "failed")
                 self.watcher.change(run, "tried again")
-            outcome = self._attempt(run, slot, stop)
+            outcome = self._attempt(run, wait, stop)
             if outcome.status != "failed" or self.stopping.is_set():
                 break
         if not self.stopping.is_set():
             self.watcher.change(run, outcome.summary)
-        self.slots.put(slot)
         return outcome
 
-    def _attempt(self, run: "NotebookRun", slot: int, stop: Callable[[], bool]) -> RunOutcome:
-        processes = getattr(run.config, "processes", 1)
-        environment = worker_environment(slot, self.workers, processes, self.cores, self.gpus)
-        given = with_cores(run, self.cores // self.workers)
-        task = Task(self.notebook, run.code.sha256, given, environment)
-        log = self.folder / f"{next(self._attempts)}.log"
+    def _attempt(self, run: "NotebookRun", wait: bool, stop: Callable[[], bool]) -> RunOutcome:
+        processes, cores = getattr(run.config, "processes", 1), available_cores()
+        environment = worker_environment(self.slot, self.workers, processes, cores, gpus())
+        given = with_cores(run, cores // self.workers)
+        task = Task(run.notebook, run.code.sha256, given, environment, wait=wait)
+        log = self.logs / f"{self.slot}-{next(self.attempts)}.log"
         context = multiprocessing.get_context("spawn")
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=work, args=(task, log, sender))

@@ -6,8 +6,6 @@ that were killed.
 """
 
 import json
-import os
-import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -25,17 +23,17 @@ from snnlab._utils.files import make_folder, paths_below
 from snnlab._utils.optional import import_optional
 from snnlab.runs import manifest
 from snnlab.runs.execute import NotebookRun
+from snnlab.runs.preflight import check
 from snnlab.runs.result import arm as arm_of
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep.cost import logged
-from snnlab.runs.sweep.executors import HELD_SECONDS, LocalWorkers, in_workers
-from snnlab.runs.sweep.search_file import MEASURED, Search, read_search
-from snnlab.runs.sweep.worker import RunOutcome
+from snnlab.runs.sweep.executors import LocalWorker, in_workers
+from snnlab.runs.sweep.search_file import MEASURED, Search
+from snnlab.runs.sweep.worker import RunOutcome, requeued
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
-
-    from snnlab.runs.progress import SweepProgress
+    from rich.console import Console
 
 UNPRUNED = 5  # complete trials before the first one is pruned
 UNPRUNED_SHARE = 0.25  # of the epochs in which none is pruned, where sigma does not shrink longer
@@ -58,13 +56,9 @@ class Trials:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         make_folder(search.folder)
         self.search, self._optuna = search, optuna
-        self._own: set[int] = set()  # in work here
-        self._thread_lock = threading.Lock()
         self._process_lock = FileLock(search.folder / ".search.lock")
         self._distributions = {
-            name: optuna.distributions.CategoricalDistribution([*map(json.dumps, drawn)])
-            if isinstance(drawn, list)
-            else _distribution(optuna, search.type_of(name), drawn)
+            name: _distribution(optuna.distributions, search.type_of(name)[0], drawn)
             for name, drawn in search.drawn.items()
         }
         path = search.folder / "search.journal"
@@ -93,6 +87,11 @@ class Trials:
         ]
 
     @property
+    def best_first(self) -> "list[FrozenTrial]":
+        """The complete trials; of equal ones, the earlier stands first."""
+        return sorted(self.of_state("COMPLETE"), key=lambda t: (-(t.value or 0.0), t.number))
+
+    @property
     def drawn(self) -> int:
         """Trials that count: all but those that failed before this process began."""
         return len(self.of_state("RUNNING", "COMPLETE", "PRUNED", "FAIL")) - self._failed_before
@@ -106,13 +105,11 @@ class Trials:
         """Take over a trial of a process that is gone, or draw one.
 
         Returns:
-            The trial, and a lock that says that it is in work; None if there are enough.
+            The trial, and a lock to be held while it is in work; None if there are enough.
         """
         states = self._optuna.trial.TrialState
-        with self._thread_lock, self._process_lock:
+        with self._process_lock:  # of threads, too: each opens the file for itself
             for trial in self.study.get_trials(deepcopy=False, states=(states.RUNNING,)):
-                if trial.number in self._own:
-                    continue
                 if len(trial.params) < len(self._distributions):  # killed while it was drawn
                     self.study.tell(trial.number, state=states.FAIL)
                 elif lock := self._lock(trial.number):
@@ -127,35 +124,24 @@ class Trials:
             assert lock is not None
             return new, lock
 
-    def finish(
-        self, trial: "Trial", lock: AcquireReturnProxy, state: str, value: float | None = None
-    ) -> None:
+    def finish(self, trial: "Trial", state: str, value: float | None = None) -> None:
         """Write the end of a trial, unless another process has written it."""
         ended = self._optuna.trial.TrialState[state]
         self.study.tell(trial, value, state=ended, skip_if_finished=True)
-        self.release(trial, lock)
-
-    def release(self, trial: "Trial", lock: AcquireReturnProxy) -> None:
-        """Leave a trial to another process."""
-        self._own.discard(trial.number)
-        lock.lock.release()
-        Path(lock.lock.lock_file).unlink(missing_ok=True)
 
     def _lock(self, number: int) -> AcquireReturnProxy | None:
         try:
-            lock = FileLock(self.search.folder / f".trial-{number}.lock").acquire(timeout=0)
+            return FileLock(self.search.folder / f".trial-{number}.lock").acquire(timeout=0)
         except Timeout:
             return None
-        self._own.add(number)
-        return lock
 
 
-def _distribution(optuna: Any, kind: type, ends: Mapping[str, Any]) -> Any:
-    kinds = optuna.distributions
+def _distribution(kinds: Any, kind: type, drawn: list[Any] | dict[str, Any]) -> Any:
+    if isinstance(drawn, list):
+        return kinds.CategoricalDistribution([*map(json.dumps, drawn)])
+    number = kinds.IntDistribution if kind is int else kinds.FloatDistribution
     with warnings.catch_warnings(action="ignore"):  # that the last step may end below `high`
-        if kind is int:
-            return kinds.IntDistribution(**{"step": 1} | dict(ends))
-        return kinds.FloatDistribution(**ends)
+        return number(**drawn)
 
 
 @contextmanager
@@ -182,7 +168,7 @@ def _remove_half_line(path: Path, lock: Any) -> None:
 
 
 def run_search(
-    trials: Trials, *, workers: int, retries: int, watcher: "SweepProgress"
+    trials: Trials, *, workers: int, retries: int, console: "Console"
 ) -> list[tuple[str, str]]:
     """Run trials, several at a time, until there are enough.
 
@@ -190,7 +176,7 @@ def run_search(
         trials: of the search.
         workers: how many run at a time.
         retries: how often a run is tried again.
-        watcher: shows the progress.
+        console: shows the progress.
 
     Returns:
         Name and reason of each trial that failed.
@@ -199,18 +185,20 @@ def run_search(
         SnnlabError: nothing can be written, or the results lack what is maximised.
         KeyboardInterrupt: somebody interrupted; no worker is left.
     """
+    from snnlab.runs.progress import SweepProgress
 
-    def work(pool: LocalWorkers) -> list[tuple[str, str]]:
+    def work(worker: LocalWorker) -> list[tuple[str, str]]:
         failed = []
-        while not pool.stopping.is_set() and (claimed := trials.claim()):
-            try:
-                failed += _run_trial(trials, *claimed, pool)
-            finally:
-                trials.release(*claimed)
+        while not worker.stopping.is_set() and (claimed := trials.claim()):
+            trial, lock = claimed
+            with lock:
+                failed += _run_trial(trials, trial, worker)
         return failed
 
-    calls = [work] * min(workers, trials.search.trials)
-    parts = in_workers(trials.search, calls, workers=len(calls), retries=retries, watcher=watcher)
+    search = trials.search
+    workers = min(workers, search.trials)
+    with SweepProgress(console, runs=search.trials, done=trials.done) as watcher:
+        parts = in_workers(search.folder, work, workers=workers, retries=retries, watcher=watcher)
     return [failure for part in parts for failure in part]
 
 
@@ -223,63 +211,50 @@ class SearchTask:
         texts: parameters typed on a command line.
         identity: of the search when it was submitted.
         retries: how often a run is tried again.
-        environment: variables to set.
     """
 
     path: Path
     texts: Mapping[str, str]
     identity: str
     retries: int
-    environment: Mapping[str, str]
+
+    checkpoint = requeued
 
     def __call__(self) -> None:
         """Run the trials."""
         from rich.console import Console
 
-        from snnlab.runs.progress import SweepProgress
-
-        os.environ.update(self.environment)
-        search = read_search(self.path, self.texts)
+        search = Search(self.path, self.texts)
         if search.identity != self.identity:
             raise SnnlabError(
                 f"{self.path}: has changed since the search was submitted; repeat it."
             )
-        trials = Trials(search)
-        with SweepProgress(Console(), runs=search.trials, done=trials.done) as overview:
-            for name, text in run_search(trials, workers=1, retries=self.retries, watcher=overview):
-                print(f"{name} failed: {text}", flush=True)
-
-    def checkpoint(self) -> Any:
-        """Return what SLURM is to run when it takes the machine away: the same."""
-        from submitit.helpers import DelayedSubmission
-
-        return DelayedSubmission(self)
+        failed = run_search(Trials(search), workers=1, retries=self.retries, console=Console())
+        for name, text in failed:
+            print(f"{name} failed: {text}", flush=True)
 
 
-def _run_trial(
-    trials: Trials, trial: "Trial", lock: AcquireReturnProxy, pool: LocalWorkers
-) -> list[tuple[str, str]]:
+def _run_trial(trials: Trials, trial: "Trial", worker: LocalWorker) -> list[tuple[str, str]]:
     """Run a trial and write its end; return its name and reason if it failed."""
     search = trials.search
     try:
         run = search.run(trial.number, trial.params)
     except SnnlabError as error:
-        trials.finish(trial, lock, "FAIL")
+        trials.finish(trial, "FAIL")
         return [(f"trial {trial.number}", str(error))]
     watch = _Watch(trial, run, search.arm)
-    outcome = RunOutcome("finished") if run.finished else pool.run(run, watch)
-    while outcome.status == "held" and not pool.stopping.wait(HELD_SECONDS):
-        outcome = pool.run(run, watch)
+    outcome = RunOutcome("finished") if run.finished else worker.run(run, wait=True, stop=watch)
     if run.finished:
-        trials.finish(trial, lock, "COMPLETE", _value(search, run))
-    elif pool.stopping.is_set():
+        trials.finish(trial, "COMPLETE", _value(search, run))
+    elif worker.stopping.is_set():
         pass  # the next process takes it over
     elif outcome.status == "pruned":
         reason = f"its accuracy after {watch.epochs} epochs was below the median of the others."
         manifest.end(run.dir, "pruned", error=reason)
-        trials.finish(trial, lock, "PRUNED")
+        trials.finish(trial, "PRUNED")
     else:
-        trials.finish(trial, lock, "FAIL")
+        check([run.config], run.dir)  # of a full disk every trial would fail
+        trials.finish(trial, "FAIL")
         return [(run.name, outcome.text)]
     return []
 

@@ -1,10 +1,9 @@
 """Tables of a search: what it draws, its best trials, and the command of the best one."""
 
-import dataclasses
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from snnlab.runs.sweep.cost import measured_runs, remaining_hours
+from snnlab.runs.sweep.cost import hours_of, measured_runs, remaining_hours
 from snnlab.runs.sweep.search_file import Search, short
 from snnlab.runs.tables import TextTable
 
@@ -24,25 +23,15 @@ def plan_table(search: Search, left: int, device: str) -> TextTable:
         left: trials to do.
         device: name of the device that they will run on.
     """
-    example = search.example
-    drawn = {name: getattr(example.config, name) for name in search.drawn}
-    measured = [
-        dataclasses.replace(run, config={**run.config, **_json(drawn)})
-        for run in measured_runs(search.notebook.stem, device)
-    ]
-    hours = remaining_hours(example, measured)
-    unit = "hours of a worker" if device == "cpu" else "GPU-hours"
-    cost = "not measured" if hours is None else f"{hours * left:.2g} {unit} on {device}"
+    measured = measured_runs(search.notebook.stem, device)
+    hours = remaining_hours(search.example, measured, but_for=search.drawn)
+    total = "" if hours is None else f"{hours * left:.2g} {hours_of(device)} on {device}"
     return TextTable(
         search.path.stem,
         ("parameter", "is drawn from"),
         [[[name, _range(values)] for name, values in search.drawn.items()]],
-        f"{left} of {search.trials} trials to do below {search.folder}: {cost}",
+        f"{left} of {search.trials} trials to do below {search.folder}: {total or 'not measured'}",
     )
-
-
-def _json(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: [*one] if isinstance(one, tuple) else one for name, one in values.items()}
 
 
 def _range(drawn: Any) -> str:
@@ -56,11 +45,10 @@ def _range(drawn: Any) -> str:
 
 def trials_table(trials: "Trials") -> TextTable:
     """Return the best complete trials with their draws, and count all."""
-    complete = sorted(trials.of_state("COMPLETE"), key=lambda t: (-(t.value or 0.0), t.number))
     rows = [
         [trial.number, f"{100 * (trial.value or 0.0):.1f}"]
         + [short(value) for value in trials.search.values(trial.params).values()]
-        for trial in complete[:SHOWN]
+        for trial in trials.best_first[:SHOWN]
     ]
     words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "in progress"}
     counts = {word: len(trials.of_state(state)) for state, word in words.items()}
@@ -74,14 +62,12 @@ def trials_table(trials: "Trials") -> TextTable:
 
 def best_command(trials: "Trials") -> str:
     """Return the command that runs the best trial again; empty where none is complete."""
-    complete = trials.of_state("COMPLETE")
-    if not complete:
+    if not (complete := trials.best_first):
         return ""
-    best = max(complete, key=lambda t: (t.value or 0.0, -t.number))
     search = trials.search
-    values = {**search.file.shared, **search.values(best.params), **search.file.overrides}
-    values["seed"] = search.file.seeds[0]
-    words = ["snnlab", "run", str(search.file.content["notebook"])]
+    values = {**search.shared, **search.values(complete[0].params), **search.overrides}
+    values["seed"] = search.seeds[0]
+    words = ["snnlab", "run", str(search.content["notebook"])]
     for name, value in values.items():
         if value is not None:
             words += ["-p", name, _text(value)]

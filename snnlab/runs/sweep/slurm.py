@@ -19,8 +19,6 @@ from snnlab.runs.sweep.worker import RunOutcome, Task, last_progress
 if TYPE_CHECKING:
     from snnlab.runs.execute import NotebookRun
     from snnlab.runs.progress import SweepProgress
-    from snnlab.runs.sweep.search_file import Search
-    from snnlab.runs.sweep.sweep import Sweep
 
 TIMEOUTS = 10  # how often a run that needs longer than `hours` is queued again
 POLL_SECONDS = 1.0  # between two reads of the jobs' files; submitit asks SLURM less often
@@ -51,26 +49,22 @@ class Slurm:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
-def tasks(
-    sweep: "Sweep", planned: Sequence["NotebookRun"], slurm: Slurm, retries: int
-) -> list[Task]:
+def tasks(planned: Sequence["NotebookRun"], slurm: Slurm, retries: int) -> list[Task]:
     """Return the runs of a sweep as tasks for `submit`.
 
     Args:
-        sweep: the sweep.
-        planned: those of its runs that are to be run.
+        planned: the runs.
         slurm: what each asks for.
         retries: how often a notebook that fails is tried again.
     """
-    threads = dict.fromkeys(THREADS, str(slurm.cpus))
     return [
-        Task(sweep.notebook, run.code.sha256, with_cores(run, slurm.cpus), threads, retries=retries)
+        Task(run.notebook, run.code.sha256, with_cores(run, slurm.cpus), retries=retries)
         for run in planned
     ]
 
 
 def submit(
-    experiment: "Sweep | Search",
+    folder: Path,
     work: Sequence[Callable[[], Any]],
     config: Config,
     slurm: Slurm,
@@ -82,14 +76,14 @@ def submit(
     A task whose machine is taken away, or whose time is up, is queued again and resumed.
 
     Args:
-        experiment: what the tasks belong to.
+        folder: of the runs; its name is that of the job.
         work: the tasks.
         config: parameters of a run, which say how many GPUs it needs.
         slurm: what each task asks for.
         workers: how many run at a time.
 
     Returns:
-        submitit's jobs, in the order of the tasks; their files are in `logs(experiment)`.
+        submitit's jobs, in the order of the tasks; their files are in `logs(folder)`.
 
     Raises:
         SnnlabError: submitit or SLURM is not here, or SLURM refused.
@@ -100,22 +94,21 @@ def submit(
             f"There is no {missing[0]} here; expected a machine that submits jobs to SLURM. Log in "
             "to one, or use --executor local."
         )
-    executor = module.SlurmExecutor(logs(experiment), max_num_timeout=TIMEOUTS)
-    executor.update_parameters(**_requests(experiment, config, slurm, workers))
+    executor = module.SlurmExecutor(logs(folder), max_num_timeout=TIMEOUTS)
+    executor.update_parameters(**_requests(folder, config, slurm, workers))
     try:
         with redirect_stderr(StringIO()), executor.batch():  # submitit prints there what it raises
             return [executor.submit(task) for task in work]
     except (module.core.utils.FailedJobError, module.core.utils.FailedSubmissionError) as error:
-        raise SnnlabError(f"SLURM refused the job: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split()) or error.__cause__  # its exit status
+        raise SnnlabError(f"SLURM refused the job: {reason}") from error
 
 
-def header(
-    experiment: "Sweep | Search", count: int, config: Config, slurm: Slurm, *, workers: int
-) -> list[str]:
+def header(folder: Path, count: int, config: Config, slurm: Slurm, *, workers: int) -> list[str]:
     """Return the lines `#SBATCH` of the job that `submit` submits, on any machine.
 
     Args:
-        experiment: what the tasks belong to.
+        folder: of the runs; its name is that of the job.
         count: number of tasks.
         config: see `submit`.
         slurm: what each task asks for.
@@ -127,16 +120,14 @@ def header(
     _submitit()
     from submitit.slurm.slurm import _make_sbatch_string  # its executor asks for a cluster first
 
-    requests = _requests(experiment, config, slurm, workers)
+    requests = _requests(folder, config, slurm, workers)
     if count > 1:
         requests["map_count"] = count
-    script = _make_sbatch_string(command="", folder=logs(experiment), **requests)
+    script = _make_sbatch_string(command="", folder=logs(folder), **requests)
     return [line for line in script.splitlines() if line.startswith("#SBATCH")]
 
 
-def _requests(
-    experiment: "Sweep | Search", config: Config, slurm: Slurm, workers: int
-) -> dict[str, Any]:
+def _requests(folder: Path, config: Config, slurm: Slurm, workers: int) -> dict[str, Any]:
     """Return the resources as submitit names them."""
     gpus = getattr(config, "processes", 1) if slurm.gpus is None else slurm.gpus
     if not gpus and getattr(config, "device", "") == "cuda":
@@ -145,28 +136,29 @@ def _requests(
     more = {name.replace("-", "_"): value or True for name, value in slurm.more.items()}
     if "array" in more:
         raise SnnlabError("--slurm array: snnlab numbers the runs; choose how many with --workers.")
-    if "%" in f"{logs(experiment)}{experiment.path.stem}":
+    if "%" in str(folder):
         raise SnnlabError(
-            f"{experiment.path}: SLURM puts a number in place of %j and the like; give file and "
+            f"{folder}: SLURM puts a number in place of %j and the like; give file and "
             "folders names without %."
         )
     return {
-        "job_name": experiment.path.stem,
+        "job_name": folder.name,
         "time": round(60 * slurm.hours),
         "mem": f"{round(1024 * slurm.memory_gb)}M",
         "cpus_per_task": slurm.cpus,
         "array_parallelism": workers,
         "nodes": 1,
         "ntasks_per_node": 1,
+        "setup": [f"export {name}={slurm.cpus}" for name in THREADS],
         "additional_parameters": {"requeue": True, **more},
         **({"gpus_per_node": gpus} if gpus else {}),
         **({"partition": slurm.partition} if slurm.partition else {}),
     }
 
 
-def logs(experiment: "Sweep | Search") -> Path:
+def logs(folder: Path) -> Path:
     """Return the folder of the script, the tasks and their output."""
-    return experiment.folder / "slurm"
+    return folder / "slurm"
 
 
 def follow(

@@ -42,6 +42,13 @@ class RunOutcome(NamedTuple):
         return f"failed: {self.text}" if self.status == "failed" else self.status
 
 
+def requeued(task: Callable[[], Any]) -> Any:
+    """Return what SLURM is to run when it takes the machine away: the same task, which resumes."""
+    from submitit.helpers import DelayedSubmission
+
+    return DelayedSubmission(task)
+
+
 @dataclass
 class Task:
     """One run, to be called in a process of its own.
@@ -52,6 +59,7 @@ class Task:
         given: its parameters, `profile` and `out` among them.
         environment: variables to set before anything is imported.
         retries: how often to try again, in this process, if the notebook fails.
+        wait: for another process that has the same run in work, instead of leaving it to that.
     """
 
     notebook: Path
@@ -59,6 +67,9 @@ class Task:
     given: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
     retries: int = 0
+    wait: bool = False
+
+    checkpoint = requeued
 
     def __call__(self) -> RunOutcome:
         """Run the notebook unless it is finished."""
@@ -69,8 +80,8 @@ class Task:
 
         for attempt in range(self.retries + 1):
             try:
-                failure = self._run()
-                return RunOutcome("failed", failure) if failure else RunOutcome("finished")
+                self._run()
+                return RunOutcome("finished")
             except Held as error:
                 return RunOutcome("held", in_one_line(error))
             except SnnlabError as error:
@@ -80,27 +91,22 @@ class Task:
                 print(f"attempt {attempt + 1}: {failure}", flush=True)
         return RunOutcome("failed", failure)
 
-    def _run(self) -> str:
-        """Run the notebook unless it is finished; return what is wrong, or ""."""
+    def _run(self) -> None:
+        """Run the notebook unless it is finished."""
         from snnlab.runs.execute import execute, plan
         from snnlab.runs.notebook_code import notebook_code
 
         if notebook_code(self.notebook).sha256 != self.sha256:
-            return (
+            raise SnnlabError(
                 f"{self.notebook}: its code has changed since the sweep was started; start the "
                 "sweep again."
             )
         run = plan(self.notebook, self.given)
-        execute(run, _progress_printer())
+        execute(run, _progress_printer(), wait=self.wait)
         if not run.finished:
-            return f"{self.notebook.name}: ran, but not with the parameters that it was given."
-        return ""
-
-    def checkpoint(self) -> Any:
-        """Return what SLURM is to run when it takes the machine away: the same, which resumes."""
-        from submitit.helpers import DelayedSubmission
-
-        return DelayedSubmission(self)
+            raise SnnlabError(
+                f"{self.notebook.name}: ran, but not with the parameters that it was given."
+            )
 
 
 def work(task: Callable[[], RunOutcome], log: Path, sender: "Connection[RunOutcome, None]") -> None:

@@ -59,14 +59,16 @@ def quick(tmp_path, monkeypatch):
             SimpleNamespace(
                 name=name,
                 config=config,
+                notebook=tmp_path / "none.ipynb",
                 code=CODE,
                 given={"code": code, "out": str(tmp_path / name)},
             )
             for name, code in codes.items()
         ]
         run.told = told = Told()
-        sweep = SimpleNamespace(folder=tmp_path / "runs", notebook=tmp_path / "none.ipynb")
-        return run_local(sweep, planned, workers=workers, retries=retries, watcher=told), told
+        return run_local(
+            tmp_path / "runs", planned, workers=workers, retries=retries, watcher=told
+        ), told
 
     return run
 
@@ -80,17 +82,19 @@ ENVIRONMENT = (
 def test_a_run_is_ended_and_pruned_as_soon_as_it_is_to_stop(tmp_path, monkeypatch):
     """It is not tried again, and another run of the same call finishes."""
     monkeypatch.setattr(executors, "Task", Quick)
-    long = SimpleNamespace(name="long", config=SimpleNamespace(), code=CODE)
+    long = SimpleNamespace(name="long", config=SimpleNamespace(), notebook=None, code=CODE)
     long.given = {"code": "time.sleep(60)", "out": str(tmp_path / "long")}
-    short = SimpleNamespace(name="short", config=SimpleNamespace(), code=CODE)
+    short = SimpleNamespace(name="short", config=SimpleNamespace(), notebook=None, code=CODE)
     short.given = {"code": "pass", "out": str(tmp_path / "short")}
 
     def call(pool):
-        return pool.run(long, lambda: (tmp_path / "long/starts").exists()), pool.run(short)
+        return (
+            pool.run(long, wait=False, stop=lambda: (tmp_path / "long/starts").exists()),
+            pool.run(short, wait=False),
+        )
 
-    sweep = SimpleNamespace(folder=tmp_path / "runs", notebook=tmp_path / "none.ipynb")
     ((pruned, finished),) = executors.in_workers(
-        sweep, [call], workers=1, retries=1, watcher=Told()
+        tmp_path / "runs", call, workers=1, retries=1, watcher=Told()
     )
     assert (pruned.status, finished.status) == ("pruned", "finished")
     assert (tmp_path / "long/starts").read_text() == "x"
@@ -285,11 +289,12 @@ def test_a_broken_watcher_ends_everything(tmp_path, monkeypatch):
         def change(self, run, what):
             raise OSError("the terminal is gone")
 
-    sweep = SimpleNamespace(folder=tmp_path / "runs", notebook=tmp_path / "none.ipynb")
     given = {"code": "pass", "out": str(tmp_path / "a")}
-    planned = [SimpleNamespace(name="a", config=SimpleNamespace(), code=CODE, given=given)]
+    planned = [
+        SimpleNamespace(name="a", config=SimpleNamespace(), notebook=None, code=CODE, given=given)
+    ]
     with pytest.raises(OSError, match="the terminal is gone"):
-        run_local(sweep, planned, workers=1, retries=0, watcher=Broken())
+        run_local(tmp_path / "runs", planned, workers=1, retries=0, watcher=Broken())
 
 
 def test_what_another_process_has_in_work_is_left_to_it(tmp_path):
@@ -298,6 +303,23 @@ def test_what_another_process_has_in_work_is_left_to_it(tmp_path):
     with manifest.hold(run.dir, "runner", 0):
         outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
     assert outcome.status == "held" and "the same run is going on there" in outcome.text
+
+
+def test_what_another_process_has_in_work_is_waited_for_and_run_if_that_has_not_finished(tmp_path):
+    run = sweeps.read(tmp_path).runs[0]
+    run.dir.mkdir(parents=True)
+    held, released = threading.Event(), threading.Event()
+
+    def other():
+        with manifest.hold(run.dir, "runner", 0):
+            held.set()
+            time.sleep(1)
+            released.set()
+
+    threading.Thread(target=other).start()
+    held.wait()
+    outcome = worker.Task(run.notebook, run.code.sha256, run.given, wait=True)()
+    assert outcome == RunOutcome("finished") and released.is_set()
 
 
 def test_the_command_counts_what_it_left_to_others(tmp_path, monkeypatch):
@@ -363,7 +385,7 @@ def test_a_task_tries_again_where_nobody_else_does(
     run = sweeps.read(tmp_path).runs[0]
     calls = []
 
-    def execute_(planned, report):
+    def execute_(planned, report, **_):
         calls.append(planned.given)
         if len(calls) <= failures:
             raise execute.NotebookFailed(f"no luck {len(calls)}")
@@ -381,7 +403,7 @@ def test_a_task_tries_again_where_nobody_else_does(
 def test_an_error_of_several_lines_is_told_in_one(tmp_path, monkeypatch):
     run = sweeps.read(tmp_path).runs[0]
 
-    def execute_(planned, report):
+    def execute_(planned, report, **_):
         raise execute.NotebookFailed("cell [2]: ValueError: a\n  b\nSee x  y.ipynb.")
 
     monkeypatch.setattr(execute, "execute", execute_)
@@ -391,7 +413,7 @@ def test_an_error_of_several_lines_is_told_in_one(tmp_path, monkeypatch):
 
 def test_a_notebook_that_does_something_else_has_failed(tmp_path, monkeypatch):
     run = sweeps.read(tmp_path).runs[0]
-    monkeypatch.setattr(execute, "execute", lambda planned, report: None)
+    monkeypatch.setattr(execute, "execute", lambda planned, report, **_: None)
     outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
     assert (
         outcome.status == "failed" and "not with the parameters that it was given" in outcome.text

@@ -16,6 +16,7 @@ import sweeps
 import yaml
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
+from rich.console import Console
 
 from snnlab import runs
 from snnlab._utils.errors import SnnlabError
@@ -26,7 +27,7 @@ from snnlab.runs.collection import read_results
 from snnlab.runs.sweep import search, search_tables
 from snnlab.runs.sweep.cost import Measured
 from snnlab.runs.sweep.search import SearchTask, Trials, run_search
-from snnlab.runs.sweep.search_file import read_search
+from snnlab.runs.sweep.search_file import Search
 from snnlab.runs.sweep.search_tables import best_command, trials_table
 from snnlab.runs.sweep.worker import RunOutcome
 
@@ -61,13 +62,7 @@ def write(folder, middle="", **more):
 
 
 def opened(folder, **more):
-    return Trials(read_search(write(folder, **more)))
-
-
-class Watcher:
-    """A watcher that shows nothing."""
-
-    change = update = refresh = lambda self, *_: None
+    return Trials(Search(write(folder, **more)))
 
 
 class Pool:
@@ -77,7 +72,7 @@ class Pool:
         self.curve, self.outcome, self.stopping = curve, outcome, threading.Event()
         self.runs = []
 
-    def run(self, run, stop):
+    def run(self, run, *, wait, stop):
         self.runs.append(run)
         if self.outcome:
             return self.outcome
@@ -101,9 +96,11 @@ def run(monkeypatch):
     def all_of(trials, pool=None, workers=1):
         pool = pool or Pool()
         monkeypatch.setattr(
-            search, "in_workers", lambda _, calls, **__: [call(pool) for call in calls]
+            search,
+            "in_workers",
+            lambda _, call, *, workers, **__: [call(pool) for _ in range(workers)],
         )
-        return run_search(trials, workers=workers, retries=0, watcher=Watcher())
+        return run_search(trials, workers=workers, retries=0, console=Console(quiet=True))
 
     return all_of
 
@@ -113,6 +110,15 @@ def test_the_last_step_of_a_range_may_end_below_its_end(checkout, run, recwarn):
     trials = opened(checkout, grid=grid)
     assert run(trials) == [] and not recwarn.list
     assert {trial.params["neurons"] for trial in trials.of_state("COMPLETE")} <= {10, 15}
+
+
+def test_a_step_is_whole_in_any_spelling(checkout):
+    def search(step):
+        return Search(write(checkout, grid={"neurons": {"low": 10, "high": 18, "step": step}}))
+
+    assert search(2.0).drawn == search(2).drawn and search(2.0).identity == search(2).identity
+    trial, _ = Trials(search(2.0)).claim()
+    assert trial.params["neurons"] in range(10, 19, 2)
 
 
 def test_a_journal_that_ends_with_half_a_line_is_resumed_and_a_damaged_one_is_refused(
@@ -185,14 +191,14 @@ def test_a_range_of_a_list_draws_a_list_of_one_number(checkout):
         grid={"tau_ms": {"low": 30, "high": 60}, "hidden": [[8], [8, 8]]},
         search={"trials": 1, "arm": "learned"},
     )
-    read = read_search(path)
+    read = Search(path)
     values = read.values({"tau_ms": 31.5, "hidden": "[8, 8]"})
     assert values == {"tau_ms": [31.5], "hidden": [8, 8]}
     config = read.run(0, {"tau_ms": 31.5, "hidden": "[8, 8]"}).config
     assert config.hidden == (8, 8)
     trials = Trials(read)
-    trial, lock = trials.claim()
-    trials.finish(trial, lock, "COMPLETE", 0.5)
+    trial, _ = trials.claim()
+    trials.finish(trial, "COMPLETE", 0.5)
     words = shlex.split(best_command(trials))
     texts = dict(zip(words[4::3], words[5::3], strict=True))
     assert words[:4] == ["snnlab", "run", "04", "-p"] and texts["variants"] == "[learned]"
@@ -222,10 +228,10 @@ def course_file(checkout, **changes):
         ({"search": 5}, "search is 5; expected {trials: 20}"),
         ({"search": {"trial": 3}}, "no key of a search called 'trial' .did you mean trials"),
         ({"seeds": [0, 1]}, "seeds is .0, 1.; a search has one"),
-        ({"seeds": ["a"]}, "seeds: seed = 'a': expected a whole number"),
-        ({"seeds": [[1]]}, "seeds: seed = .1.: expected a whole number"),
-        ({"seeds": [1.7]}, "seeds: seed = 1.7: expected a whole number"),
-        ({"seeds": [True]}, "seeds: seed = True: expected a whole number"),
+        ({"seeds": ["a"]}, "seed = 'a': expected a whole number"),
+        ({"seeds": [[1]]}, "seed = .1.: expected a whole number"),
+        ({"seeds": [1.7]}, "seed = 1.7: expected a whole number"),
+        ({"seeds": [True]}, "seed = True: expected a whole number"),
         ({"configurations": {}}, "no key of a search called 'configurations'"),
         ({"grid": {}}, "grid is {}; expected parameters to draw"),
         ({"grid": {"neuron": [1, 2]}}, "no parameter of .* 'neuron' .did you mean neurons"),
@@ -252,7 +258,7 @@ def course_file(checkout, **changes):
 def test_what_does_not_fit_is_refused_in_a_sentence(checkout, changes, message):
     path = write(checkout, **changes)
     with pytest.raises(SnnlabError, match=message):
-        read_search(path)
+        Search(path)
 
 
 def test_a_notebook_without_a_seed_is_searched(checkout):
@@ -261,20 +267,20 @@ def test_a_notebook_without_a_seed_is_searched(checkout):
     path = checkout / "own.yaml"
     content = {"notebook": str(checkout / "own.ipynb"), "grid": {"gain": [1, 2]}}
     path.write_text(yaml.safe_dump(content | {"search": {"trials": 1}}))
-    trials = Trials(read_search(path))
-    trial, lock = trials.claim()
-    trials.finish(trial, lock, "COMPLETE", 0.5)
+    trials = Trials(Search(path))
+    trial, _ = trials.claim()
+    trials.finish(trial, "COMPLETE", 0.5)
     assert "-p gain" in best_command(trials) and "-p seed" not in best_command(trials)
     path.write_text(yaml.safe_dump(content | {"search": {"trials": 1}, "seeds": [0]}))
-    with pytest.raises(SnnlabError, match="seeds: There is no parameter of own called 'seed'"):
-        read_search(path)
+    with pytest.raises(SnnlabError, match="There is no parameter of own called 'seed'"):
+        Search(path)
 
 
 def test_a_sweep_and_a_search_name_each_others_command(checkout):
     with pytest.raises(SnnlabError, match="holds a search; run it with `snnlab search"):
-        sweeps.sweep.read(write(checkout))
+        sweeps.sweep.Sweep(write(checkout))
     with pytest.raises(SnnlabError, match="holds a sweep; run it with `snnlab sweep"):
-        read_search(checkout / "small.yaml")
+        Search(checkout / "small.yaml")
 
 
 @pytest.mark.parametrize("published", ["published", ["held-out", "published"]])
@@ -286,7 +292,7 @@ def test_the_published_protocol_is_refused_as_it_validates_on_the_test_set(check
         | ({} if where == "grid" else {"grid": {"max_delay": [6, 12]}}),
     )
     with pytest.raises(SnnlabError, match="the validation data are the test data"):
-        read_search(path)
+        Search(path)
 
 
 def test_data_that_is_not_there_is_named_before_a_trial_is_drawn(checkout, monkeypatch):
@@ -354,15 +360,14 @@ def test_the_curve_is_the_best_of_the_arms_networks(tmp_path):
 def test_a_trial_of_a_process_that_is_gone_is_taken_over(checkout):
     here, there = opened(checkout), opened(checkout)
     first, lock = here.claim()
-    second, other_lock = there.claim()
+    second, _other_lock = there.claim()
     assert second.number == 1  # the first is in work
     lock.lock.release()  # as by a kill
     again, _ = there.claim()
     assert (again.number, again.params) == (0, first.params)
-    there.finish(again, lock, "COMPLETE", 0.5)
-    here.finish(first, lock, "COMPLETE", 0.7)  # too late
+    there.finish(again, "COMPLETE", 0.5)
+    here.finish(first, "COMPLETE", 0.7)  # too late
     assert [trial.value for trial in here.of_state("COMPLETE")] == [0.5]
-    there.release(second, other_lock)
 
 
 def test_a_trial_that_was_not_drawn_to_its_end_does_not_count(checkout, run):
@@ -381,13 +386,23 @@ def test_failed_trials_are_named_and_the_next_call_draws_others(checkout, run):
     assert run(opened(checkout, search={"trials": 2}), pool) == [] and len(pool.runs) == 2
 
 
+def test_a_full_disk_stops_the_search_and_uses_no_trial_up(checkout, run, monkeypatch):
+    trials = opened(checkout, search={"trials": 2})
+    with monkeypatch.context() as patch, pytest.raises(SnnlabError, match="free on this disk"):
+        patch.setattr(preflight, "free_gb", lambda *_: 0.001)
+        run(trials, Pool(outcome=RunOutcome("failed", "could not be written to")))
+    assert [trial.number for trial in trials.of_state("RUNNING")] == [0]
+    again = opened(checkout, search={"trials": 2})
+    assert run(again) == [] and [t.number for t in again.of_state("COMPLETE")] == [0, 1]
+
+
 def test_an_interrupted_trial_stays_and_is_run_by_the_next_call(checkout, run):
     trials = opened(checkout, search={"trials": 1})
     pool = Pool(outcome=RunOutcome("failed", "stopped"))
     pool.stopping.set()
     trial, lock = trials.claim()
-    assert search._run_trial(trials, trial, lock, pool) == []
-    trials.release(trial, lock)
+    with lock:
+        assert search._run_trial(trials, trial, pool) == []
     (left,) = trials.of_state("RUNNING")
     after = Pool()
     assert run(opened(checkout, search={"trials": 1}), after) == []
@@ -396,19 +411,14 @@ def test_an_interrupted_trial_stays_and_is_run_by_the_next_call(checkout, run):
     )
 
 
-def test_the_same_run_in_another_process_is_waited_for(checkout, run, monkeypatch):
-    monkeypatch.setattr(search, "HELD_SECONDS", 0.0)
-    outcomes = iter([RunOutcome("held", "elsewhere"), None])
-
-    class Elsewhere(Pool):
-        def run(self, run, stop):
-            self.outcome = next(outcomes)
-            return super().run(run, stop)
+def test_the_same_run_in_another_process_is_waited_for(checkout, run):
+    class Waits(Pool):
+        def run(self, run, *, wait, stop):
+            assert wait
+            return super().run(run, wait=wait, stop=stop)
 
     trials = opened(checkout, search={"trials": 1})
-    pool = Elsewhere()
-    assert run(trials, pool) == [] and len(pool.runs) == 2
-    assert len(trials.of_state("COMPLETE")) == 1
+    assert run(trials, Waits()) == [] and len(trials.of_state("COMPLETE")) == 1
 
 
 def test_an_arm_that_is_not_in_the_results_stops_the_search(checkout, run):
@@ -423,11 +433,13 @@ def test_draws_are_the_same_in_each_folder_and_several_processes_share_them(chec
         path = write(folder, search={"trials": 12})
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            all_trials = [Trials(read_search(path)) for _ in range(workers)]
+            all_trials = [Trials(Search(path)) for _ in range(workers)]
 
         def work(trials):
             while claimed := trials.claim():
-                trials.finish(*claimed, "COMPLETE", claimed[0].params["neurons"] / 100)
+                trial, lock = claimed
+                with lock:
+                    trials.finish(trial, "COMPLETE", trial.params["neurons"] / 100)
 
         threads = [threading.Thread(target=work, args=(trials,)) for trials in all_trials]
         for thread in threads:
@@ -455,11 +467,11 @@ def test_after_sigkill_the_same_command_ends_the_search(checkout):
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    running = Trials(read_search(path)).of_state("RUNNING")
+    running = Trials(Search(path)).of_state("RUNNING")
     assert [trial.number for trial in running] == [0, 1]
     done = CliRunner().invoke(main.app, ["search", str(path), "--workers", "2"])
     assert done.exit_code == 0, done.output
-    complete = Trials(read_search(path)).of_state("COMPLETE")
+    complete = Trials(Search(path)).of_state("COMPLETE")
     assert [trial.params for trial in complete] == [trial.params for trial in running]
     assert all(trial.value == trial.params["neurons"] / 100 for trial in complete)
     starts = [len(one.read_text()) for one in checkout.glob("runs/find/*/*/checkpoints/starts")]
@@ -486,7 +498,7 @@ def test_a_dry_run_says_what_is_drawn_and_leaves_nothing(checkout):
 
 
 def test_hours_are_those_of_runs_that_differ_in_what_is_drawn(checkout, monkeypatch):
-    read = read_search(write(checkout))
+    read = Search(write(checkout))
     other = read.run(7, {"neurons": 55, "tau_ms": 3.0, "duration_ms": "100"}).config
     measured = Measured(dataclasses.asdict(other), 1, [36.0, 36.0], finished=True)
     monkeypatch.setattr(search_tables, "measured_runs", lambda *_: [measured])
@@ -504,13 +516,13 @@ def test_a_search_checks_what_a_sweep_checks(checkout, monkeypatch):
 
 
 def test_a_job_of_slurm_runs_trials_until_there_are_enough(checkout, monkeypatch):
-    read = read_search(write(checkout))
+    read = Search(write(checkout))
     pool = Pool()
-    monkeypatch.setattr(search, "in_workers", lambda _, calls, **__: [c(pool) for c in calls])
-    task = SearchTask(read.path, {}, read.identity, 0, {})
+    monkeypatch.setattr(search, "in_workers", lambda _, call, **__: [call(pool)])
+    task = SearchTask(read.path, {}, read.identity, 0)
     task()
     assert len(pool.runs) == 5 and Trials(read).done == 5
     task()
     assert len(pool.runs) == 5
     with pytest.raises(SnnlabError, match="has changed since the search was submitted"):
-        SearchTask(read.path, {"training_steps": "2"}, read.identity, 0, {})()
+        SearchTask(read.path, {"training_steps": "2"}, read.identity, 0)()

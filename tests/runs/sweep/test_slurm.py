@@ -167,6 +167,13 @@ def test_what_slurm_refuses_is_one_sentence(cluster):
     assert "SLURM refused the job: sbatch: error: invalid partition specified: gpuu" in done.stderr
 
 
+def test_a_refusal_without_words_is_its_exit_status(cluster):
+    (cluster / "bin/sbatch").write_text("#!/bin/bash\nexit 3")
+    done = call(sweeps.write(cluster))
+    assert done.exit_code == 2 and "SLURM refused the job: Command" in done.stderr, done.output
+    assert done.stderr.endswith("returned non-zero exit status 3.\n")
+
+
 def test_a_machine_without_slurm_is_said_so(cluster, monkeypatch):
     path = sweeps.write(cluster)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
@@ -219,8 +226,8 @@ def test_a_task_whose_time_is_up_is_queued_again_and_goes_on(cluster):
     """The same signal announces the end of the time and of the machine."""
     plan = sweeps.read(cluster, MIDDLE, grid=None)
     asked = slurm.Slurm(cpus=3, hours=0.1)
-    work = slurm.tasks(plan, plan.left, asked, retries=3)
-    jobs = slurm.submit(plan, work, plan.left[0].config, asked, workers=2)
+    work = slurm.tasks(plan.left, asked, retries=3)
+    jobs = slurm.submit(plan.folder, work, plan.left[0].config, asked, workers=2)
     first = task(cluster, 1)
     pid = plan.runs[1].dir / "worker.pid"
     while not (pid.is_file() and pid.read_text()):
@@ -257,7 +264,7 @@ def test_a_task_whose_time_is_up_is_queued_again_and_goes_on(cluster):
         ("seed=1", "begins"),
         ("seed=1", "finished"),
     ]
-    assert sweep.read(plan.path).left[0].config.seed == 0 and len(plan.left) == 1
+    assert sweep.Sweep(plan.path).left[0].config.seed == 0 and len(plan.left) == 1
 
 
 def test_without_submitit_it_is_said_what_to_install(cluster, monkeypatch):

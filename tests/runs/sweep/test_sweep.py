@@ -88,9 +88,9 @@ def test_without_configurations_there_is_one_run_a_seed(tmp_path):
     plan = sweeps.read(tmp_path, grid=None)
     assert [run.name for run in plan.runs] == ["seed=0", "seed=1"]
     (tmp_path / "small.yaml").write_text("notebook: 01")
-    assert [(run.name, run.config.profile) for run in sweep.read(tmp_path / "small.yaml").runs] == [
-        ("seed=0", "course")
-    ]
+    assert [
+        (run.name, run.config.profile) for run in sweep.Sweep(tmp_path / "small.yaml").runs
+    ] == [("seed=0", "course")]
 
 
 def test_a_profile_of_the_environment_goes_with_the_run(tmp_path, monkeypatch):
@@ -104,7 +104,7 @@ def test_a_configuration_goes_before_common_parameters_and_the_command_line_befo
     )
     config = sweeps.read(tmp_path, **more).runs[0].config
     assert (config.neurons, config.tau_ms) == (6, 7.0)
-    config = sweep.read(tmp_path / "small.yaml", {"neurons": "8"}).runs[0].config
+    config = sweep.Sweep(tmp_path / "small.yaml", {"neurons": "8"}).runs[0].config
     assert (config.neurons, config.tau_ms) == (8, 7.0)
 
 
@@ -172,10 +172,10 @@ def test_configurations_keep_the_names_that_they_have_in_the_file(tmp_path):
         path.read_text()
         + "configurations: {1: {neurons: 10}, true: {neurons: 20}, null: {neurons: 30}}\n"
     )
-    assert [run.configuration for run in sweep.read(path).runs] == ["1", "true", "null"]
+    assert [run.configuration for run in sweep.Sweep(path).runs] == ["1", "true", "null"]
     path.write_text(path.read_text().replace("null:", "true:"))
     with pytest.raises(SnnlabError, match=r"small.yaml: .*line \d+: true is there twice"):
-        sweep.read(path)
+        sweep.Sweep(path)
 
 
 def test_a_sweep_of_a_million_runs_is_refused_before_they_are_made(tmp_path, monkeypatch):
@@ -190,12 +190,12 @@ def test_a_sweep_takes_an_edited_copy_and_is_another_one_when_that_changes(tmp_p
     copy = tmp_path / "my_lesson.ipynb"
     os.replace(tmp_path / "notebooks/01_lif_dynamics.ipynb", copy)
     path.write_text(path.read_text().replace("'01'", str(copy)))
-    before = sweep.read(path)
+    before = sweep.Sweep(path)
     finish(before.runs[0])
     assert [run.finished is not None for run in before.runs] == [True, False, False, False]
     copy.write_text(copy.read_text().replace("/ 100", "/ 50"))
     assert before.runs[0].finished  # as it was planned
-    after = sweep.read(path)
+    after = sweep.Sweep(path)
     assert not {run.dir for run in before.runs} & {run.dir for run in after.runs}
     outcome = worker.Task(copy, before.runs[1].code.sha256, before.runs[1].given)()
     assert (
@@ -216,15 +216,15 @@ def test_a_parameter_that_changes_nothing_in_one_of_the_runs_is_refused(tmp_path
     notebook = ROOT / "notebooks/03_transfer_to_event_streams.ipynb"
     (tmp_path / "x.yaml").write_text(f"notebook: {notebook}\nprofile: paper\n{more}")
     with pytest.raises(SnnlabError, match=f"x.yaml(, |: ){where}size = 64 changes nothing where"):
-        sweep.read(tmp_path / "x.yaml")
+        sweep.Sweep(tmp_path / "x.yaml")
 
 
 def test_a_file_without_a_notebook_and_a_missing_one_are_refused(tmp_path):
     (tmp_path / "empty.yaml").write_text("seeds: [1]")
     with pytest.raises(SnnlabError, match="says no notebook"):
-        sweep.read(tmp_path / "empty.yaml")
+        sweep.Sweep(tmp_path / "empty.yaml")
     with pytest.raises(SnnlabError, match="none.yaml: no readable YAML"):
-        sweep.read(tmp_path / "none.yaml")
+        sweep.Sweep(tmp_path / "none.yaml")
 
 
 def test_mistakes_on_the_command_line_end_with_code_2(snnlab, tmp_path):
@@ -304,7 +304,7 @@ def test_the_table_has_mean_and_deviation_over_seeds(tmp_path):
     for run, accuracy in zip(plan.runs[:3], (0.5, 0.6, 0.7), strict=True):
         finish(run, accuracy)
     finish(plan.runs[3], 0.25)
-    (table,) = tables.summary_tables(runs.summary(sweep.collected(plan)))
+    (table,) = tables.summary_tables(runs.summary(plan.collected()))
     assert sorted(list(map(str, row)) for row in table.sections[0]) == [
         ["10", "plain", "3", "60.0 ± 10.0"],
         ["20", "plain", "1", "25.0"],
@@ -320,15 +320,15 @@ def test_only_runs_of_the_file_are_in_the_table(tmp_path):
     other.parent.mkdir()
     for content in ('{"schema": 1}', "no JSON"):
         other.write_text(content)
-        assert sweep.collected(now)["seed"].tolist() == [1, 1]
-    assert sweep.collected(sweeps.read(tmp_path, seeds=[7])) is None
+        assert now.collected()["seed"].tolist() == [1, 1]
+    assert sweeps.read(tmp_path, seeds=[7]).collected() is None
 
 
 def test_a_seed_that_two_runs_trained_counts_once(tmp_path):
     plan = sweeps.read(tmp_path, parameters={"seeds": 2}, grid=None)
     finish(plan.runs[0], 0.5, seeds=[0, 1])
     finish(plan.runs[1], 0.8, seeds=[1, 2])
-    (table,) = tables.summary_tables(runs.summary(sweep.collected(plan)))
+    (table,) = tables.summary_tables(runs.summary(plan.collected()))
     assert table.sections == [[["plain", 3, "70.0 ± 17.3"]]]  # 50, 80, 80: the latest counts
 
 
@@ -367,7 +367,7 @@ def delays(tmp_path):
             tmp_path / "notebooks/01_lif_dynamics.ipynb",
             tmp_path / "notebooks/04_learning_delays.ipynb",
         )
-        return sweep.read(path)
+        return sweep.Sweep(path)
 
     return read
 
@@ -437,7 +437,7 @@ def test_cost_counts_every_gpu_of_a_run(tmp_path):
             tmp_path / "notebooks/01_lif_dynamics.ipynb",
             tmp_path / "notebooks/02_pretrain_and_transfer.ipynb",
         )
-        return sweep.read(path)
+        return sweep.Sweep(path)
 
     train(read().runs[0], [900.0] * 4)
     left = sweep_cost.measured_runs("02_pretrain_and_transfer", "cpu")
@@ -494,6 +494,6 @@ SWEEPS = [path for path in (ROOT / "params").glob("*.yaml") if "notebook" in rea
 @pytest.mark.parametrize("path", SWEEPS, ids=[path.stem for path in SWEEPS])
 def test_every_sweep_that_ships_can_be_read_and_says_how_to_run_it(path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    plan = sweep.read(path)
+    plan = sweep.Sweep(path)
     assert len(plan.runs) > 1 and plan.note == ""
     assert f"#   snnlab sweep params/{path.name}" in path.read_text()
