@@ -16,7 +16,7 @@ from snnlab.course import claims
 from snnlab.course.config import NOTEBOOKS, configure
 from snnlab.course.statements import MIME as CLAIMS
 from snnlab.runs import publish
-from snnlab.runs.execute import execute
+from snnlab.runs.execute import execute, plan
 from snnlab.runs.notebook_code import parameter_values, source_hash
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -150,7 +150,7 @@ def test_its_student_edition_runs_and_its_result_can_be_collected(path, tmp_path
     """
     fewer = {"controls": False} if "controls" in parameter_values(path) else {}
     path = student_edition(path, tmp_path)
-    execute(path, {"profile": "tiny", "out": str(tmp_path), **fewer})
+    execute(plan(path, {"profile": "tiny", "out": str(tmp_path), **fewer}))
     result = checked(tmp_path, path)
     assert result.profile == "tiny"
     assert not (fewer and result.more["delays_moved_ms"])
@@ -226,7 +226,8 @@ def test_a_notebook_that_its_results_contradict_is_not_stored(tmp_path, monkeypa
     path, run_folder = tmp_path / "01_lif_dynamics.ipynb", tmp_path / "run"
     run_folder.mkdir()
     path.write_text("as it was")
-    monkeypatch.setattr(publish, "execute", lambda *args: run_folder)
+    monkeypatch.setattr(publish, "plan", lambda *_: None)
+    monkeypatch.setattr(publish, "execute", lambda *_, again: run_folder)
     monkeypatch.setattr(sys, "argv", ["publish", str(path)])
     solution = new_code_cell("check", metadata={"tags": ["solution"]}, id="solution-1")
     nb = new_notebook(cells=[statement_cell(**{"A beats B": False, "C": True}), solution])

@@ -17,7 +17,7 @@ from snnlab._utils.places import data_folder, runs_folder
 from snnlab._utils.version import __version__
 from snnlab.cli import collect, data, export, sweep, targets, train
 from snnlab.cli.cli_errors import cli_errors, print_error, print_report
-from snnlab.cli.options import ParameterFile, run_options
+from snnlab.cli.options import ParameterFile, once, run_options
 
 if TYPE_CHECKING:
     from snnlab.nn.delay_net_config import Padding
@@ -104,26 +104,12 @@ def run(
     from snnlab.course.config import parse_parameters, read_parameters
     from snnlab.training import log_choice
 
-    texts: dict[str, str] = {}
     options = {"profile": profile, "seed": seed, "out": out, "processes": nproc}
-    for name, text in [
-        *((name, text) for name, text in options.items() if text is not None),
-        *given,
-    ]:
-        if name in texts:
-            raise SnnlabError(
-                f"{name} is given twice, as {texts[name]!r} and {text!r}; give it once."
-            )
-        texts[name] = text
+    typed = [(name, text) for name, text in options.items() if text is not None]
+    texts = once((*typed, *given))
 
-    from snnlab.runs.execute import (
-        NotebookFailed,
-        configure,
-        find,
-        of_other_code,
-        profiles_of,
-    )
-    from snnlab.runs.sharing import execute_or_share, finished_or_shared
+    from snnlab.runs.execute import NotebookFailed, execute, find, plan, profiles_of
+    from snnlab.runs.sharing import finished_or_shared, of_other_code
 
     log_choice.choose(log)
     path = find(notebook)
@@ -133,38 +119,29 @@ def run(
         raise SnnlabError(f"{file}: holds a sweep; run it with `{command}`.")
     values |= parse_parameters(profiles_of(path), texts)
     # before the progress bar, so that an error stands alone
-    config = configure(path, values)
-    experiment = "" if file is None else file.stem
+    planned = plan(path, values, "" if file is None else file.stem)
 
     from rich.console import Console
 
     from snnlab.runs.progress import progress
     from snnlab.runs.tutorial import show
 
-    done = None if again else finished_or_shared(path, config, experiment)
-    if done is not None:
-        click.echo(f"The run finished at {done[1]}; --again runs it again.", err=True)
-        show(done[0], Console())
+    if not again and (since := finished_or_shared(planned)):
+        click.echo(f"The run finished at {since}; --again runs it again.", err=True)
+        show(planned.dir, Console())
         return
-    if (other := of_other_code(path, config, experiment)) is not None:
+    if (other := of_other_code(planned)) is not None:
         click.echo(
             f"The code of {path.name} differs from that of the run in {other}, so it is run again.",
             err=True,
         )
     try:
         with progress(Console(stderr=True)) as show_progress:
-            folder = execute_or_share(
-                path,
-                values,
-                show_progress(path.stem),
-                experiment=experiment,
-                wait=wait,
-                again=again,
-            )
+            execute(planned, show_progress(path.stem), wait=wait, again=again)
     except NotebookFailed as error:
         print_error(error)
         sys.exit(1)
-    show(folder, Console())
+    show(planned.dir, Console())
 
 
 @app.command("new-notebook")

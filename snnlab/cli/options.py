@@ -3,7 +3,7 @@
 import math
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -102,9 +102,7 @@ def sweep_options(noun: str) -> Callable[[Command], Command]:
 
             resources = Slurm(partition, gpus, cpus, hours, memory_gb, dict(more))
             slurm = resources if executor == "slurm" else None
-            parameters = dict(given)
-            if len(parameters) < len(given):
-                raise SnnlabError("a parameter is given twice with -p; give it once.")
+            parameters = once(given)
             before = signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
                 command(given=parameters, slurm=slurm, **options)
@@ -116,3 +114,19 @@ def sweep_options(noun: str) -> Callable[[Command], Command]:
         return called
 
     return decorate
+
+
+def once(given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the parameters that were typed, by name.
+
+    Raises:
+        SnnlabError: one is given twice.
+    """
+    texts: dict[str, str] = {}
+    for name, text in given:
+        if name in texts:
+            raise SnnlabError(
+                f"{name} is given twice, as {texts[name]!r} and {text!r}; give it once."
+            )
+        texts[name] = text
+    return texts

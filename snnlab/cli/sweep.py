@@ -12,9 +12,10 @@ from snnlab.cli.options import sweep_options
 
 if TYPE_CHECKING:
     from snnlab.course.config import Config
+    from snnlab.runs.execute import NotebookRun
     from snnlab.runs.progress import SweepProgress
     from snnlab.runs.sweep.slurm import Slurm
-    from snnlab.runs.sweep.sweep import Sweep, SweepFile, SweepRun
+    from snnlab.runs.sweep.sweep import Sweep, SweepFile
     from snnlab.runs.sweep.worker import RunOutcome
     from snnlab.runs.tables import TextTable
 
@@ -44,7 +45,7 @@ def sweep(
     """
     from rich.console import Console
 
-    from snnlab.runs.preflight import check_all
+    from snnlab.runs.preflight import check
     from snnlab.runs.progress import SweepProgress
     from snnlab.runs.sweep.sweep import Sweep
 
@@ -64,7 +65,7 @@ def sweep(
         published = published_hours(plan.path.stem) if ours and not given else None
         _print_plan(plan, cost_table(plan, _device(), published), configs, slurm, workers)
     if left:
-        check_all(configs, plan.folder, here=slurm is None)
+        check(configs, plan.folder, here=slurm is None)
     if dry_run:
         return
     outcomes: Sequence[RunOutcome] = []
@@ -126,7 +127,7 @@ def search(
     """
     from rich.console import Console
 
-    from snnlab.runs.preflight import check_all
+    from snnlab.runs.preflight import check
     from snnlab.runs.sweep.search import SearchTask, Trials, run_search
     from snnlab.runs.sweep.search_file import Search
     from snnlab.runs.sweep.search_tables import best_command, plan_table, trials_table
@@ -138,7 +139,7 @@ def search(
     if dry_run:
         _print_plan(plan, plan_table(plan, left, _device()), [config] * jobs, slurm, jobs)
     if left:
-        check_all([config] * left, plan.folder, here=slurm is None)
+        check([config] * left, plan.folder, here=slurm is None)
     if dry_run:
         return
     trials = Trials(plan)
@@ -205,7 +206,7 @@ def _submit(
 
 
 def _follow(
-    left: Sequence["SweepRun"], jobs: Any, overview: "SweepProgress"
+    left: Sequence["NotebookRun"], jobs: Any, overview: "SweepProgress"
 ) -> "Sequence[RunOutcome]":
     from snnlab.runs.sweep.slurm import follow
 
@@ -217,7 +218,9 @@ def _follow(
         sys.exit(130)
 
 
-def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[RunOutcome]") -> None:
+def _conclude(
+    plan: "Sweep", left: Sequence["NotebookRun"], outcomes: "Sequence[RunOutcome]"
+) -> None:
     """Print the table and what is missing in it; exit code 1 if a run failed."""
     from rich.console import Console
 
@@ -235,7 +238,7 @@ def _conclude(plan: "Sweep", left: Sequence["SweepRun"], outcomes: "Sequence[Run
         )
     click.echo(f"{'runs':<12}{plan.folder}")
     ended = list(zip(left, outcomes, strict=False))
-    if held := [run for run, outcome in ended if outcome.status == "held" and not run.done]:
+    if held := [run for run, outcome in ended if outcome.status == "held" and not run.finished]:
         click.echo(
             f"{len(held)} runs are in progress in another process: {held[0].name} ...", err=True
         )

@@ -70,8 +70,9 @@ def train(
     from snnlab.runs import train as training
     from snnlab.runs.tutorial import show
 
-    config = training.configure(given)
-    done = None if again else training.finished(config)
-    if done is not None:
-        click.echo(f"The training finished at {done[1]}; --again trains again.", err=True)
-    show(training.train(config, wait=wait) if done is None else done[0], Console())
+    run = training.plan(given)
+    if not again and run.finished:
+        click.echo(f"The training finished at {run.finished}; --again trains again.", err=True)
+    else:
+        training.train(run, wait=wait)
+    show(run.dir, Console())

@@ -1,8 +1,9 @@
-"""Find, configure and run one notebook."""
+"""Find, plan and run one notebook."""
 
 import dataclasses
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.escape import is_utf8
 from snnlab._utils.fields import known
-from snnlab._utils.files import make_folder, plain, stamp
+from snnlab._utils.files import plain, stamp
 from snnlab._utils.places import course_file
 from snnlab.course.config import (
     NOTEBOOKS,
@@ -22,15 +23,10 @@ from snnlab.course.config import (
     resolve,
 )
 from snnlab.runs import manifest
-from snnlab.runs.notebook_code import (
-    NotebookCode,
-    notebook_code,
-    parameter_helps,
-    parameter_values,
-)
+from snnlab.runs.notebook_code import notebook_code, parameter_helps, parameter_values
 from snnlab.runs.preflight import check
-from snnlab.runs.result import load_result
-from snnlab.runs.run import run_folder
+from snnlab.runs.run import Run, run_folder
+from snnlab.runs.sharing import finished_or_shared, hold
 
 if TYPE_CHECKING:
     from snnlab.runs.kernel import Report
@@ -88,159 +84,122 @@ def _profiles(path: Path, size: int, mtime_ns: int) -> Profiles:
         return profiles_with(values, path.stem, lambda: parameter_helps(path))
 
 
-def configure(path: Path, given: Mapping[str, Any]) -> Config:
-    """Make the configuration of a run.
+@dataclass(frozen=True, eq=False)
+class NotebookRun(Run):
+    """A run of a notebook file.
+
+    Attributes:
+        notebook: the file.
+        given: the parameters that it is given, `profile` and `out` among them.
+        configuration: its name in a sweep, the same for all seeds; "" where there is only one.
+    """
+
+    notebook: Path
+    given: Mapping[str, Any]
+    configuration: str = ""
+
+    @property
+    def name(self) -> str:
+        """Configuration and seed."""
+        return ", ".join(filter(None, (self.configuration, f"seed={self.config.seed}")))
+
+
+def plan(
+    notebook: Path, given: Mapping[str, Any], experiment: str = "", configuration: str = ""
+) -> NotebookRun:
+    """Plan a run.
 
     Args:
-        path: the notebook.
-        given: parameters; they override those in the notebook's parameters cell.
+        notebook: the file; its name says which parameters it has.
+        given: parameters; all but None override those in the notebook's parameters cell.
+        experiment: see `run_folder`.
+        configuration: its name in a sweep.
 
     Raises:
-        SnnlabError: a parameter is unknown, ill-typed or out of range, or the file is no notebook
-            with a parameters cell.
+        SnnlabError: a parameter is unknown, ill-typed or out of range, the file is no notebook with
+            a parameters cell, or it lies in the folder that was chosen for the run.
     """
     parameters: dict[str, Any] = {}
-    for source in (parameter_values(path), given):
+    for source in (parameter_values(notebook), given):
         parameters |= {name: value for name, value in source.items() if value is not None}
-    config: Config = resolve(profiles_of(path), **parameters)
-    return config
-
-
-def finished(path: Path, config: Config, experiment: str = "") -> tuple[Path, str] | None:
-    """Return the folder of a run that has its result, and since when it has; else None.
-
-    Args:
-        path: the notebook; with other code in it, it is another run.
-        config: its parameters.
-        experiment: see `run_folder`.
-
-    Raises:
-        SnnlabError: the result is damaged.
-    """
-    code = notebook_code(path)
-    return finished_in(run_folder(config, experiment, code), config, code)
-
-
-def finished_in(folder: Path, config: Config, code: NotebookCode) -> tuple[Path, str] | None:
-    """Return a folder and since when it has the result of a run; None if it does not.
-
-    Args:
-        folder: where the run would be.
-        config: its parameters.
-        code: of its notebook.
-
-    Raises:
-        SnnlabError: the result is damaged.
-    """
-    content, result = manifest.read(folder), folder / "result.json"
-    if not manifest.same(content, config, code):
-        return None
-    try:
-        since = _finish_time(result, *stamp(result))
-    except FileNotFoundError:
-        return None
-    if content["status"] == "running":  # it was killed after it had written the result
-        manifest.end(folder, "finished", data=load_result(result).data)
-    return folder, since
-
-
-def of_other_code(path: Path, config: Config, experiment: str = "") -> Path | None:
-    """Return the folder of a finished run of another version of the notebook; else None.
-
-    Args:
-        path: the notebook.
-        config: the parameters of both runs.
-        experiment: see `run_folder`.
-    """
-    code = notebook_code(path)
+    config: Config = resolve(profiles_of(notebook), **parameters)
+    code = notebook_code(notebook)
     folder = run_folder(config, experiment, code)
-    for place in [folder] if config.out else sorted(folder.parents[1].glob(f"*/{folder.name}")):
-        content = manifest.read(place)
-        other = dataclasses.replace(code, sha256=content.get("notebook_sha256", ""))
-        done = content.get("status") == "finished" and manifest.same(content, config, other)
-        if done and other != code:
-            return place
-    return None
-
-
-@lru_cache(10_000)  # a sweep asks several times, of every run
-def _finish_time(path: Path, size: int, mtime_ns: int) -> str:
-    return load_result(path).finished
-
-
-def execute(
-    path: Path,
-    given: Mapping[str, Any],
-    report: "Report" = lambda done, total, heading, count: None,
-    *,
-    experiment: str = "",
-    wait: bool = False,
-) -> Path:
-    """Run a notebook into a folder of its own, with its manifest and `result.json`.
-
-    Args:
-        path: the notebook; its name says which parameters it has.
-        given: the parameters to set.
-        report: is called with the progress.
-        experiment: see `run_folder`.
-        wait: for another process that has the same run in work, instead of refusing.
-
-    Returns:
-        The folder, `run_folder`.
-
-    Raises:
-        SnnlabError: as `configure`, its data is not there, the folder cannot be written, or the
-            same run is going on.
-        NotebookFailed: a cell failed; the notebook is there, with its error.
-    """
-    config, code = configure(path, given), notebook_code(path)
-    folder = run_folder(config, experiment, code)
-    check(config, folder)
-    if config.out and Path(config.out).expanduser().resolve() == path.parent.resolve():
+    if config.out and folder == notebook.parent.resolve():
         raise SnnlabError(
             f"out = {config.out!r}: the notebook itself lies there; choose another folder."
         )
-    for place in (path.resolve(), folder):
+    given = {**given, "profile": config.profile, "out": str(folder)}
+    config = dataclasses.replace(config, out=str(folder))
+    return NotebookRun(config, folder, code, notebook, given, configuration)
+
+
+def execute(
+    run: NotebookRun,
+    report: "Report" = lambda done, total, heading, count: None,
+    *,
+    wait: bool = False,
+    again: bool = False,
+) -> Path:
+    """Run a notebook, with its manifest and `result.json`, unless the run is finished somewhere.
+
+    Args:
+        run: as `plan` returns it.
+        report: is called with the progress.
+        wait: for another process that has the same run in work, in whatever experiment, instead of
+            refusing; its result is copied.
+        again: run it, whether it is finished or not.
+
+    Returns:
+        The folder.
+
+    Raises:
+        manifest.Held: another process has the same run in work.
+        SnnlabError: its data is not there, or the folder cannot be written.
+        NotebookFailed: a cell failed; the notebook is there, with its error.
+    """
+    check([run.config], run.dir)
+    for place in (run.notebook.resolve(), run.dir):
         if not is_utf8(str(place)):
             raise SnnlabError(
                 f"{str(place)!r}: this name is not in UTF-8, and a notebook cannot record it; "
                 "rename the file or folder."
             )
-    make_folder(folder)
-    earlier = manifest.read(folder)
-    with manifest.hold(folder, "runner", -1 if wait else 0):
-        before = manifest.read(folder)
-        if notebook_code(path) != code:
-            raise SnnlabError(
-                f"{path}: its code was changed during the wait; give the command again."
-            )
-        if before != earlier and finished(path, config, experiment):
-            return folder  # the process that was waited for has finished the same run
-        config = dataclasses.replace(config, out=str(folder))
-        try:
-            _run_notebook(path, config, given, code, report, before)
-        except NotebookFailed as error:
-            result = folder / "result.json"
-            begun = manifest.read(folder) != before
-            if begun:  # else the result of an earlier run stays
-                result.unlink(missing_ok=True)
-            if not result.exists():
-                if not manifest.same(manifest.read(folder), config, code):
-                    manifest.begin(folder, config, code)
-                manifest.end(folder, "failed", error=str(error))
-            raise
-    return folder
+    with hold(run, wait=wait):
+        if not again and finished_or_shared(run):
+            return run.dir
+        with run.lock(wait=wait) as finished:
+            if notebook_code(run.notebook) != run.code:
+                raise SnnlabError(
+                    f"{run.notebook}: its code was changed during the wait; give the command again."
+                )
+            if not finished:
+                _run_and_record(run, report)
+    return run.dir
 
 
-def _run_notebook(
-    path: Path,
-    config: Config,
-    given: Mapping[str, Any],
-    code: NotebookCode,
-    report: "Report",
-    before: Mapping[str, Any],
-) -> None:
-    """Run a notebook in the folder `config.out`, whose manifest was `before`.
+def _run_and_record(run: NotebookRun, report: "Report") -> None:
+    """Run a notebook; if it fails, its manifest says why.
+
+    Raises:
+        NotebookFailed: as `_run_notebook`.
+    """
+    folder, before = run.dir, manifest.read(run.dir)
+    try:
+        _run_notebook(run, report, before)
+    except NotebookFailed as error:
+        result = folder / "result.json"
+        if manifest.read(folder) != before:  # else the result of an earlier run stays
+            result.unlink(missing_ok=True)
+        if not result.exists():
+            if not manifest.same(manifest.read(folder), run):
+                manifest.begin(run)
+            manifest.end(folder, "failed", error=str(error))
+        raise
+
+
+def _run_notebook(run: NotebookRun, report: "Report", before: Mapping[str, Any]) -> None:
+    """Run a notebook in its folder, whose manifest was `before`.
 
     Raises:
         NotebookFailed: a cell failed, or the notebook saved no result.
@@ -250,19 +209,18 @@ def _run_notebook(
 
     from snnlab.runs.kernel import run_cells
 
+    path, folder = run.notebook, run.dir
     values = {
-        name: list(value) if isinstance(value := getattr(config, name), tuple) else value
+        name: list(value) if isinstance(value := getattr(run.config, name), tuple) else value
         for name in parameters_of(profiles_of(path))
     }
-    assigned = {**dict.fromkeys(("profile", "out"), ""), **given}
     parameters = {
         name: values[name]
         for name, default in parameter_values(path).items()
-        if default is not None or assigned.get(name) is not None
+        if default is not None or run.given.get(name) is not None
     }
-    folder = Path(config.out)
     executed = folder / path.name
-    environment = code.to_environment() | {PARAMETERS: json.dumps(values, default=plain)}
+    environment = run.code.to_environment() | {PARAMETERS: json.dumps(values, default=plain)}
     try:
         run_cells(path, executed, parameters, environment, report)
     except PapermillExecutionError as error:
@@ -275,6 +233,9 @@ def _run_notebook(
         raise NotebookFailed(
             f"{path.name}: stopped, as {folder} could not be written to "
             f"({error.strerror or error}). Free some space, and run it again."
+            if folder.is_dir()
+            else f"{path.name}: stopped, as its folder {folder} was removed while it ran. "
+            "Run it again."
         ) from error
     except DeadKernelError as error:
         raise NotebookFailed(

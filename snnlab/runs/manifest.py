@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
@@ -20,6 +20,9 @@ from snnlab._utils.places import ROOT
 from snnlab._utils.version import __version__
 from snnlab.course.config import Config
 from snnlab.runs.notebook_code import NotebookCode
+
+if TYPE_CHECKING:
+    from snnlab.runs.run import Run
 
 FILE = "manifest.json"
 SCHEMA = 1
@@ -40,27 +43,23 @@ def notebook_name(config: Config, code: NotebookCode) -> str:
     return code.name or config.notebook
 
 
-def describe(config: Config, code: NotebookCode) -> dict[str, Any]:
+def describe(run: "Run") -> dict[str, Any]:
     """Describe a run, for its manifest and for its result.
-
-    Args:
-        config: its parameters.
-        code: of its notebook.
 
     Returns:
         `notebook`, `profile`, `config` (all parameters), `versions` (of Python and of packages),
         and `platform` (system, processor, device, git commit and whether tracked files differ).
     """
     return {
-        "notebook": notebook_name(config, code),
-        "profile": config.profile,
-        "config": dataclasses.asdict(config),
+        "notebook": notebook_name(run.config, run.code),
+        "profile": run.config.profile,
+        "config": dataclasses.asdict(run.config),
         "versions": versions(),
         "platform": machine(),
     }
 
 
-def begin(folder: Path, config: Config, code: NotebookCode) -> None:
+def begin(run: "Run") -> None:
     """Write the manifest of a run that begins or is resumed.
 
     Besides the entries of `describe` it has `schema`, `notebook_sha256`, `identity` (all that
@@ -68,23 +67,18 @@ def begin(folder: Path, config: Config, code: NotebookCode) -> None:
     run; "finished"; "failed" or "pruned", with `error`), `started` (one time for each start, UTC),
     `finished`, and `data`, once there is a result.
 
-    Args:
-        folder: of the run.
-        config: its parameters.
-        code: of its notebook.
-
     Raises:
         SnnlabError: the disk is full or read-only.
     """
-    before = read(folder)
-    resumed = before.get("status") != "finished" and same(before, config, code)
+    before = read(run.dir)
+    resumed = before.get("status") != "finished" and same(before, run)
     _write(
-        folder,
+        run.dir,
         {
-            **describe(config, code),
+            **describe(run),
             "schema": SCHEMA,
-            "notebook_sha256": code.sha256,
-            "identity": identity(config, code),
+            "notebook_sha256": run.code.sha256,
+            "identity": identity(run.config, run.code),
             "process": {"host": socket.gethostname(), "pid": os.getpid()},
             "status": "running",
             "error": "",
@@ -124,15 +118,9 @@ def read(folder: Path) -> dict[str, Any]:
     return content if valid else {}
 
 
-def same(content: Mapping[str, Any], config: Config, code: NotebookCode) -> bool:
-    """Return whether a manifest is of a run with the same `identity`.
-
-    Args:
-        content: of the manifest.
-        config: the parameters of the run.
-        code: of its notebook.
-    """
-    return content.get("identity") == identity(config, code)
+def same(content: Mapping[str, Any], run: "Run") -> bool:
+    """Return whether the content of a manifest is of a run with the same `identity`."""
+    return content.get("identity") == identity(run.config, run.code)
 
 
 def identity(config: Config, code: NotebookCode) -> dict[str, Any]:

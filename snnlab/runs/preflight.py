@@ -15,7 +15,6 @@ from snnlab.course.config import Config
 from snnlab.course.config.shared import TrainingParameters
 from snnlab.course.data_check import check_data
 from snnlab.runs import manifest
-from snnlab.runs.notebook_code import UNKNOWN, NotebookCode
 
 # What a run leaves where none of its notebook and profile was finished here. Notebook 03 at profile
 # `course` leaves 16 MB, more than any other
@@ -23,25 +22,8 @@ RUN_GB = 0.02
 LOOKED_AT = 100  # earlier runs, the latest ones, of which the largest of the same kind counts
 
 
-def check(config: Config, folder: Path, code: NotebookCode = UNKNOWN) -> None:
-    """Check that a run has what it needs on this machine.
-
-    Args:
-        config: its parameters.
-        folder: of its files.
-        code: of its notebook, whose name its earlier runs have.
-
-    Raises:
-        SnnlabError: its data is absent, its folder cannot be written, the disk is full, or there is
-            no such device.
-    """
-    check_data(config)
-    check_disk([config], folder, code)
-    check_device(config)
-
-
-def check_all(configs: Sequence[Config], folder: Path, *, here: bool) -> None:
-    """Check that the runs of a sweep have what they need.
+def check(configs: Sequence[Config], folder: Path, *, here: bool = True) -> None:
+    """Check that runs of one notebook have what they need: as much space as earlier runs took.
 
     Args:
         configs: their parameters.
@@ -49,28 +31,15 @@ def check_all(configs: Sequence[Config], folder: Path, *, here: bool) -> None:
         here: whether they run on this machine, whose device is checked then.
 
     Raises:
-        SnnlabError: as `check`.
+        SnnlabError: their data is absent, the folder cannot be written, the disk is full, or there
+            is no such device.
     """
     for config in configs:
         check_data(config)
         if here:
             check_device(config)
-    check_disk(configs, folder)
-
-
-def check_disk(configs: Sequence[Config], folder: Path, code: NotebookCode = UNKNOWN) -> None:
-    """Check that there is space for runs, as much as earlier runs of the same kind took.
-
-    Args:
-        configs: parameters of the runs, which have one notebook.
-        folder: below which their files lie.
-        code: of the notebook.
-
-    Raises:
-        SnnlabError: there is too little, or the folder cannot be written.
-    """
     free, runs = free_gb(folder, "choose another folder with out"), len(configs)
-    needed = runs * _usual_gb(manifest.notebook_name(configs[0], code), configs[0].profile)
+    needed = runs * _usual_gb(configs[0].notebook, configs[0].profile)
     if free < needed:
         raise SnnlabError(
             f"{folder}: {_size(free)} are free on this disk; at least {_size(needed)} were "

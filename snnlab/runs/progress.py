@@ -19,8 +19,8 @@ from rich.progress import (
 from snnlab._utils.escape import printable, terminal_text
 
 if TYPE_CHECKING:
+    from snnlab.runs.execute import NotebookRun
     from snnlab.runs.kernel import Report
-    from snnlab.runs.sweep.sweep import SweepRun
 
 
 @contextmanager
@@ -92,7 +92,7 @@ class SweepProgress:
         """Leave the bars as they are."""
         self._bars.stop()
 
-    def change(self, run: "SweepRun", state: str) -> None:
+    def change(self, run: "NotebookRun", state: str) -> None:
         """Show the new state of a run.
 
         Args:
@@ -112,7 +112,7 @@ class SweepProgress:
             line = f"{self._done}/{self._runs} runs  {self._pace()}{run.name}  {state}"
             self._console.print(terminal_text(line), highlight=False, soft_wrap=True)
 
-    def update(self, run: "SweepRun", done: int, total: int, heading: str) -> None:
+    def update(self, run: "NotebookRun", done: int, total: int, heading: str) -> None:
         """Show how far a run is.
 
         Args:

@@ -25,7 +25,7 @@ from snnlab._utils.files import whole_file, write_text
 from snnlab._utils.places import runs_folder
 from snnlab.course.config import NOTEBOOKS
 from snnlab.course.statements import MIME as CLAIMS
-from snnlab.runs.execute import NotebookFailed, execute
+from snnlab.runs.execute import NotebookFailed, execute, plan
 from snnlab.runs.notebook_code import INJECTED, read_notebook, source_hash
 from snnlab.runs.progress import progress
 
@@ -170,8 +170,8 @@ def rewrite(path: Path, report: Any) -> None:
         SnnlabError: the results contradict the text or a solution, or as `execute`.
         NotebookFailed: as `execute`.
     """
-    out = runs_folder() / "notebooks" / path.stem
-    folder = execute(path, {"profile": "course", "out": str(out)}, report)
+    out = str(runs_folder() / "notebooks" / path.stem)
+    folder = execute(plan(path, {"profile": "course", "out": out}), report, again=True)
     nb = clean(read_notebook(folder / path.name))
     if problems := list(contradictions(nb)):
         raise SnnlabError(

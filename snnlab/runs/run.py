@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from snnlab._utils.files import (
     parse_json,
     paths_below,
     plain,
+    stamp,
     whole_file,
     write_text,
 )
@@ -23,7 +26,7 @@ from snnlab._utils.places import runs_folder
 from snnlab.course.config import Config, configure
 from snnlab.runs import manifest, preflight
 from snnlab.runs.notebook_code import UNKNOWN, NotebookCode, running_notebook
-from snnlab.runs.result import SCHEMA, check
+from snnlab.runs.result import SCHEMA, check, load_result
 from snnlab.training import log_choice
 
 UNSTATED = {"name": "not stated", "note": "The notebook does not say on which data."}
@@ -32,21 +35,21 @@ LOCK_SECONDS = 20.0  # a kernel whose runner was killed ends within some seconds
 _locks: dict[Path, Any] = {}  # of the folders in which this process runs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """A run that has begun.
+    """A run, which has begun or is planned.
 
     Attributes:
         config: its parameters.
         dir: its folder.
         code: of its notebook.
-        started: in UTC, as ISO 8601.
+        started: in UTC, as ISO 8601; "" if this process has not begun it.
     """
 
     config: Config
     dir: Path
     code: NotebookCode
-    started: str = field(default_factory=now)
+    started: str = field(default="", kw_only=True)
 
     @property
     def figure_dir(self) -> Path:
@@ -57,6 +60,48 @@ class Run:
     def checkpoint_dir(self) -> Path:
         """Folder of the checkpoints, from which a killed run is resumed."""
         return self.dir / "checkpoints"
+
+    @property
+    def finished(self) -> str | None:
+        """Since when the folder has its result, as ISO 8601; None if it does not.
+
+        Raises:
+            SnnlabError: the result is damaged.
+        """
+        content, result = manifest.read(self.dir), self.dir / "result.json"
+        if not manifest.same(content, self):
+            return None
+        try:
+            since = _finish_time(result, *stamp(result))
+        except FileNotFoundError:
+            return None
+        if content["status"] == "running":  # it was killed after it had written the result
+            manifest.end(self.dir, "finished", data=load_result(result).data)
+        return since
+
+    @contextmanager
+    def lock(self, *, wait: bool) -> Iterator[bool]:
+        """Lock the folder; yield whether another process has finished the run during the wait.
+
+        Args:
+            wait: for another process that has the same run in work, instead of refusing.
+
+        Raises:
+            manifest.Held: another process has the run in work.
+            SnnlabError: the folder cannot be made, its result is damaged, or it has the result of
+                another notebook.
+        """
+        make_folder(self.dir)
+        before = manifest.read(self.dir)
+        with manifest.hold(self.dir, "runner", -1 if wait else 0):
+            content = manifest.read(self.dir)
+            name = manifest.notebook_name(self.config, self.code)
+            if content.get("status") == "finished" and content["notebook"] != name:
+                raise SnnlabError(
+                    f"{self.dir}: holds a finished run of {content['notebook']}, which a run of "
+                    f"{name} would replace; choose another folder with out, or remove this one."
+                )
+            yield content != before and self.finished is not None
 
     def save_result(
         self, results: Sequence[Mapping[str, Any]], data: Mapping[str, Any] = UNSTATED, **more: Any
@@ -75,7 +120,7 @@ class Run:
         Raises:
             SnnlabError: an entry lacks something or is not finite, or the disk is full.
         """
-        about = manifest.describe(self.config, self.code)
+        about = manifest.describe(self)
         record = {
             **about,
             "schema": SCHEMA,
@@ -119,6 +164,11 @@ class Run:
                     file.write(json.dumps({"network": name, **json.loads(line)}) + "\n")
 
 
+@lru_cache(10_000)  # a sweep asks several times, of every run
+def _finish_time(path: Path, size: int, mtime_ns: int) -> str:
+    return load_result(path).finished
+
+
 def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = None) -> Run:
     """Begin a run in its folder, and lock that folder until its result is saved.
 
@@ -142,9 +192,10 @@ def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = No
     config: Config = parameters if isinstance(parameters, Config) else configure(parameters)
     code = code or running_notebook()
     folder = run_folder(config, code=code)
-    preflight.check(config, folder, code)
+    if code == UNKNOWN:  # else its runner has checked it
+        preflight.check([config], folder)
     make_folder(folder)
-    run = Run(config, folder, code)
+    run = Run(config, folder, code, started=now())
     if folder not in _locks:  # the cell that starts the run may be executed twice
         _locks[folder] = manifest.hold(folder, "run", LOCK_SECONDS)
     owner = run.checkpoint_dir / "config.json"  # says whose checkpoints these are
@@ -154,7 +205,7 @@ def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = No
         result.unlink(missing_ok=True)
         shutil.rmtree(run.checkpoint_dir, ignore_errors=True)
         write_text(owner, identity)
-    manifest.begin(folder, config, code)
+    manifest.begin(run)
     os.environ[log_choice.DEFAULT] = "tensorboard" if config.profile == "paper" else "none"
     return run
 

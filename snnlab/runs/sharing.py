@@ -1,75 +1,31 @@
 """Runs that two experiments have in common: one of them trains, the other copies the result."""
 
+import dataclasses
 import os
 import shutil
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from snnlab._utils.files import make_folder, whole_file
 from snnlab._utils.places import runs_folder
-from snnlab.course.config import Config
 from snnlab.runs import manifest
-from snnlab.runs.execute import configure, execute, finished, finished_in
-from snnlab.runs.notebook_code import notebook_code
-from snnlab.runs.preflight import check
-from snnlab.runs.run import run_folder
-
-if TYPE_CHECKING:
-    from snnlab.runs.kernel import Report
+from snnlab.runs.run import Run
 
 LOCKS = ".locks"  # below runs/: a file for each run, which two experiments may have in common
 
 
-def execute_or_share(
-    path: Path,
-    given: Mapping[str, Any],
-    report: "Report" = lambda done, total, heading, count: None,
-    *,
-    experiment: str = "",
-    wait: bool = False,
-    again: bool = False,
-) -> Path:
-    """Run a notebook as `execute` does, unless another process is about to, or has.
-
-    Args:
-        path: the notebook.
-        given: the parameters to set.
-        report: see `execute`.
-        experiment: see `run_folder`.
-        wait: for a process that has the same run in work, in whatever experiment, instead of
-            refusing; its result is copied.
-        again: run it, whether it is finished or not.
-
-    Returns:
-        The folder, `run_folder`.
-
-    Raises:
-        manifest.Held: another process has the same run in work.
-        SnnlabError: as `execute`.
-        NotebookFailed: as `execute`.
-    """
-    config = configure(path, given)
-    folder = run_folder(config, experiment, notebook_code(path))
-    check(config, folder)
-    with _hold(folder, -1 if wait else 0):
-        done = None if again else finished_or_shared(path, config, experiment)
-        if done is not None:
-            return done[0]
-        return execute(path, given, report, experiment=experiment, wait=wait)
-
-
-def _hold(folder: Path, timeout: float) -> AbstractContextManager[object]:
+def hold(run: Run, *, wait: bool) -> AbstractContextManager[object]:
     """Lock a run in all experiments; the lock is released when this process ends.
 
     Args:
-        folder: of the run. One that somebody chose belongs to no experiment, so nothing is locked.
-        timeout: see `manifest.hold`.
+        run: the run. If somebody chose its folder, it belongs to no experiment, and nothing is
+            locked.
+        wait: for another process that has the lock, instead of refusing.
 
     Raises:
         manifest.Held: another process has the lock.
     """
+    folder = run.dir
     others = _of_all_experiments(folder)
     if others is None:
         return nullcontext()
@@ -77,7 +33,7 @@ def _hold(folder: Path, timeout: float) -> AbstractContextManager[object]:
     make_folder(locks)
     running = (one for one in others if manifest.read(one).get("status") == "running")
     file = locks / f"{folder.parent.name}-{folder.name}.lock"
-    return manifest.hold(next(running, folder), "", timeout, file)
+    return manifest.hold(next(running, folder), "", -1 if wait else 0, file)
 
 
 def _of_all_experiments(folder: Path) -> list[Path] | None:
@@ -88,45 +44,45 @@ def _of_all_experiments(folder: Path) -> list[Path] | None:
     return sorted(runs.glob(f"*/{folder.parent.name}/{folder.name}"))
 
 
-def identical(path: Path, config: Config, experiment: str = "") -> tuple[Path, str] | None:
-    """Return the same run of another experiment that has its result, and since when; else None.
-
-    Args:
-        path: the notebook.
-        config: its parameters.
-        experiment: see `run_folder`; below it is not searched.
-    """
-    code = notebook_code(path)
-    folder = run_folder(config, experiment, code)
-    others = _of_all_experiments(folder) or ()
-    done = (finished_in(other, config, code) for other in others if other != folder)
-    return next(filter(None, done), None)
+def identical(run: Run) -> Run | None:
+    """Return the same run of another experiment that has its result; else None."""
+    folders = _of_all_experiments(run.dir) or ()
+    others = (dataclasses.replace(run, dir=folder) for folder in folders if folder != run.dir)
+    return next((other for other in others if other.finished), None)
 
 
-def finished_or_shared(path: Path, config: Config, experiment: str = "") -> tuple[Path, str] | None:
-    """Return what `finished` does, after a copy of the files of an `identical` run.
+def of_other_code(run: Run) -> Path | None:
+    """Return the folder of a finished run of another version of the notebook; else None."""
+    folder = run.dir
+    chosen = _of_all_experiments(folder) is None
+    for place in [folder] if chosen else sorted(folder.parents[1].glob(f"*/{folder.name}")):
+        content = manifest.read(place)
+        code = dataclasses.replace(run.code, sha256=content.get("notebook_sha256", ""))
+        other = dataclasses.replace(run, code=code)
+        done = content.get("status") == "finished" and manifest.same(content, other)
+        if done and code != run.code:
+            return place
+    return None
+
+
+def finished_or_shared(run: Run) -> str | None:
+    """Return `run.finished`, after a copy of the files of an `identical` run.
 
     Checkpoints are hard links, so they take no space. Nothing is copied into a folder in which
     another process runs.
 
-    Args:
-        path: the notebook.
-        config: its parameters.
-        experiment: see `run_folder`.
-
     Raises:
         SnnlabError: the folder cannot be written.
     """
-    if done := finished(path, config, experiment):
+    done = run.finished
+    if done or (other := identical(run)) is None:
         return done
-    if (other := identical(path, config, experiment)) is None:
-        return None
-    folder = run_folder(config, experiment, notebook_code(path))
+    folder = run.dir
     make_folder(folder)
     with suppress(manifest.Held), manifest.hold(folder, "runner", 0):
         last = ("result.json", manifest.FILE)  # they say that all is there
         shutil.copytree(
-            other[0],
+            other.dir,
             folder,
             ignore=shutil.ignore_patterns(".*.lock", *last),
             copy_function=_link_checkpoint,
@@ -134,8 +90,8 @@ def finished_or_shared(path: Path, config: Config, experiment: str = "") -> tupl
         )
         for name in last:
             with whole_file(folder / name) as temporary:
-                shutil.copyfile(other[0] / name, temporary)
-    return finished(path, config, experiment)
+                shutil.copyfile(other.dir / name, temporary)
+    return run.finished
 
 
 def _link_checkpoint(source: str, target: str) -> None:

@@ -8,12 +8,10 @@ from typing import Any
 
 from snnlab import course
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import make_folder
 from snnlab.course.config import LearningDelays, resolve
 from snnlab.runs import manifest, preflight
-from snnlab.runs.execute import finished_in
 from snnlab.runs.notebook_code import NotebookCode
-from snnlab.runs.run import run_folder, start
+from snnlab.runs.run import Run, run_folder, start
 
 EXPERIMENT = "train"  # the folder of such runs below runs/
 # of what is executed in place of a notebook's code
@@ -23,8 +21,8 @@ CODE = NotebookCode(
 )
 
 
-def configure(given: Mapping[str, Any]) -> LearningDelays:
-    """Make the configuration of a training; `out` is its folder.
+def plan(given: Mapping[str, Any]) -> Run:
+    """Plan a training.
 
     Args:
         given: parameters of notebook 04; the toys of its section 1 are not trained.
@@ -33,52 +31,39 @@ def configure(given: Mapping[str, Any]) -> LearningDelays:
         SnnlabError: as `resolve`.
     """
     config: LearningDelays = resolve(LearningDelays.notebook, **given, toys=False)
-    return dataclasses.replace(config, out=str(run_folder(config, EXPERIMENT, CODE)))
+    folder = run_folder(config, EXPERIMENT, CODE)
+    return Run(dataclasses.replace(config, out=str(folder)), folder, CODE)
 
 
-def finished(config: LearningDelays) -> tuple[Path, str] | None:
-    """Return the folder of a training that has its result, and since when; else None."""
-    return finished_in(Path(config.out), config, CODE)
-
-
-def train(config: LearningDelays, *, wait: bool = False) -> Path:
+def train(run: Run, *, wait: bool = False) -> None:
     """Train the variants and controls as sections 5 and 7 of notebook 04 do.
 
     A killed training is resumed.
 
     Args:
-        config: as from `configure`.
+        run: as `plan` returns it; its folder gets `result.json`, `manifest.json`,
+            `metrics.jsonl` and checkpoints.
         wait: for another process that has the same training in work, instead of refusing.
-
-    Returns:
-        The folder, with `result.json`, `manifest.json`, `metrics.jsonl` and checkpoints.
 
     Raises:
         SnnlabError: the data is not there, a training diverges, the folder cannot be written, or
             the same training is going on.
     """
-    folder = Path(config.out)
-    preflight.check(config, folder)
-    make_folder(folder)
-    before = finished(config)
-    with manifest.hold(folder, "runner", -1 if wait else 0):
-        if (done := finished(config)) != before and done is not None:
-            return folder  # the process that was waited for has finished it
-        return _train(config)
+    config: Any = run.config
+    preflight.check([config], run.dir)
+    with run.lock(wait=wait) as finished:
+        if finished:
+            return
+        # with torch, for which a wrong parameter does not wait
+        from snnlab.course import learning_delays, tasks
+        from snnlab.transfer.comparison import best_rate
 
-
-def _train(config: LearningDelays) -> Path:
-    # with torch, for which a wrong parameter does not wait
-    from snnlab.course import learning_delays, tasks
-    from snnlab.transfer.comparison import best_rate
-
-    run = start(config, CODE)
-    try:
-        arms = learning_delays.Arms(config, tasks.recordings(config))
-        valid = arms.search_tau(run.checkpoint_dir)
-        best_tau = {arm: best_rate(accuracies) for arm, accuracies in valid.items()}
-        run.save_result(**arms.record(valid, arms.search_rates(best_tau, run.checkpoint_dir)))
-    except SnnlabError as error:
-        manifest.end(run.dir, "failed", error=str(error))
-        raise
-    return run.dir
+        run = start(config, CODE)
+        try:
+            arms = learning_delays.Arms(config, tasks.recordings(config))
+            valid = arms.search_tau(run.checkpoint_dir)
+            best_tau = {arm: best_rate(accuracies) for arm, accuracies in valid.items()}
+            run.save_result(**arms.record(valid, arms.search_rates(best_tau, run.checkpoint_dir)))
+        except SnnlabError as error:
+            manifest.end(run.dir, "failed", error=str(error))
+            raise

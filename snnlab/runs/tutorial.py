@@ -6,7 +6,7 @@ from rich.console import Console
 
 from snnlab._utils.escape import terminal_text
 from snnlab._utils.places import course_file, runs_folder
-from snnlab.runs.execute import NotebookFailed, configure, execute
+from snnlab.runs.execute import NotebookFailed, execute, plan
 from snnlab.runs.progress import progress
 from snnlab.runs.result import load_result
 from snnlab.runs.tables import result_table
@@ -32,19 +32,17 @@ def run_all(*, profile: str, out: Path | None, console: Console) -> bool:
 
     notebooks = sorted(course_file("notebooks").glob("*.ipynb"))
     out = out or runs_folder() / "tutorial"
-    for path in notebooks:
-        configure(path, {"profile": profile})
+    plans = [plan(path, {"profile": profile, "out": str(out / path.stem)}) for path in notebooks]
     pages: dict[Path, Path] = {}  # by the folder of the run
     failures: list[NotebookFailed] = []
     with progress(console) as show_progress:
-        for path in notebooks:
-            given = {"profile": profile, "out": str(out / path.stem)}
+        for run in plans:
             try:
-                folder = execute(path, given, show_progress(path.stem))
+                folder = execute(run, show_progress(run.notebook.stem), again=True)
             except NotebookFailed as error:
                 failures.append(error)
             else:
-                pages[folder] = write_html(folder / path.name)
+                pages[folder] = write_html(folder / run.notebook.name)
     for folder, page in pages.items():
         show(folder, console)
         _print_place(console, "as HTML", page)

@@ -20,7 +20,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.data.cache import cached
 from snnlab.data.io.many_files import ConversionResult
-from snnlab.runs import execute, manifest, preflight, sharing
+from snnlab.runs import execute, manifest, preflight
 from snnlab.runs.notebook_code import notebook_code, source_hash
 from snnlab.runs.result import load_result
 
@@ -320,7 +320,7 @@ def test_a_notebook_that_saves_no_result_has_failed(snnlab, notebook, tmp_path):
 
 
 def test_an_interruption_is_a_sentence(snnlab, notebook, tmp_path, monkeypatch):
-    monkeypatch.setattr(sharing, "execute", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(execute, "execute", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
     assert done.exit_code == 130 and done.stderr.endswith(
         "\nsnnlab: stopped; the same command resumes.\n"
@@ -401,15 +401,49 @@ def small_disk(tmp_path):
 def test_a_disk_that_fills_up_while_it_runs_is_a_failure_with_a_sentence(
     snnlab, notebook, small_disk, monkeypatch
 ):
-    monkeypatch.setattr(preflight, "check_disk", lambda *args: None)
-    unchecked = "from snnlab.runs import preflight\npreflight.check_disk = lambda *args: None"
-    write(notebook, unchecked, START, "print('x' * 100_000)", SAVE)
+    monkeypatch.setattr(preflight, "free_gb", lambda *args: 1.0)
+    write(notebook, START, "print('x' * 100_000)", SAVE)
     done = snnlab("run", notebook, "--profile", "tiny", "--out", small_disk / "out")
     assert done.exit_code == 1 and done.stderr.count("Traceback") == 0, done.output
     assert "No space left on device). Free some space, and run it again." in done.stderr
     found = manifest.read(small_disk / "out")
     assert found["status"] == "failed" and "No space left on device" in found["error"]
     assert not (small_disk / "out" / notebook.name).exists()
+
+
+def test_a_folder_that_is_removed_while_it_runs_is_a_failure_with_a_sentence(
+    snnlab, notebook, tmp_path
+):
+    write(notebook, START, "import shutil; shutil.rmtree(run.dir)", SAVE)
+    done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
+    assert done.exit_code == 1 and done.stderr.count("Traceback") == 0, done.output
+    assert f"{tmp_path / 'out'} was removed while it ran. Run it again." in done.stderr
+    assert "space" not in done.stderr
+
+
+def test_a_finished_run_of_another_notebook_is_not_replaced(snnlab, notebook, tmp_path):
+    out = ("--profile", "tiny", "--out", tmp_path / "out")
+    assert snnlab("run", notebook, *out).exit_code == 0
+    before = load_result(tmp_path / "out")
+    other = notebook.rename(tmp_path / "other.ipynb")
+    for again in ((), ("--again",)):
+        done = snnlab("run", other, *out, *again)
+        assert done.exit_code == 2 and done.stderr.count("\n") == 1, done.output
+        assert "holds a finished run of 01_lif_dynamics, which a run of other" in done.stderr
+    done = snnlab("train", *out)
+    assert done.exit_code == 2 and "which a run of 04_learning_delays would repl" in done.stderr
+    assert load_result(tmp_path / "out") == before
+    write(other, START, SAVE).rename(notebook)  # the same notebook
+    assert snnlab("run", notebook, *out, "-p", "neurons", 13).exit_code == 0
+    assert load_result(tmp_path / "out").config["neurons"] == 13
+
+
+def test_the_disk_is_checked_once_a_run(snnlab, notebook, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(preflight, "free_gb", lambda *args: calls.append(args) or 1.0)
+    write(notebook, "from snnlab.runs import preflight\npreflight.free_gb = None", START, SAVE)
+    done = snnlab("run", notebook, "--profile", "tiny", "--out", tmp_path / "out")
+    assert done.exit_code == 0 and len(calls) == 1, done.output
 
 
 def test_progress_bars_inside_the_notebook_are_told_to_the_outside(notebook, tmp_path):
@@ -420,9 +454,8 @@ def test_progress_bars_inside_the_notebook_are_told_to_the_outside(notebook, tmp
         SAVE,
     )
     told = []
-    execute.execute(
-        notebook, {"profile": "tiny", "out": str(tmp_path / "out")}, lambda *step: told.append(step)
-    )
+    run = execute.plan(notebook, {"profile": "tiny", "out": str(tmp_path / "out")})
+    execute.execute(run, lambda *step: told.append(step))
     assert (4, 6, "A small notebook", "2 of 3") in told  # the injected parameters are a cell, too
     assert told[-1][:3] == (6, 6, "done")
 

@@ -8,7 +8,7 @@ from notebooks import PAGES
 from snnlab._utils.errors import SnnlabError
 from snnlab.course.config import resolve
 from snnlab.course.data_check import check_data
-from snnlab.runs.execute import execute
+from snnlab.runs.execute import execute, plan
 
 PAGE = "03_real_camera"
 
@@ -24,7 +24,7 @@ def data(tmp_path, monkeypatch):
 def test_the_page_runs_on_recordings_in_the_published_layout(data):
     (path,) = (path for path in PAGES if path.stem == PAGE)
     folder = data / "run"
-    result = checked(execute(path, {"profile": "tiny", "out": str(folder)}), path)
+    result = checked(execute(plan(path, {"profile": "tiny", "out": str(folder)})), path)
     assert result.data["name"] == "n-mnist" and result.data["samples"]["test"] == 45
     assert {entry["fold"] for entry in result.results} == {0, 1}
     by_recipe = {}

@@ -12,7 +12,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.course.config import resolve
 from snnlab.course.data_check import check_data
 from snnlab.data.registry import load_dataset
-from snnlab.runs.execute import execute
+from snnlab.runs.execute import execute, plan
 
 PAGE = Path(__file__).parents[2] / "notebooks/real/04_real_voices.ipynb"
 
@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
 
 def test_the_page_runs_and_its_results_say_what_they_are(folder, tmp_path):
     settings = {"profile": "tiny", "data": str(folder), "out": str(tmp_path / "out")}
-    out = execute(PAGE, settings, lambda *_: None)
+    out = execute(plan(PAGE, settings))
     result = json.loads((out / "result.json").read_text())
     entries = result["results"]
     fields = "variant fold seed connections tau_ms lr parameters train_accuracy valid_accuracy"

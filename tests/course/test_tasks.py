@@ -19,7 +19,7 @@ from snnlab.data.batches.spike_set import BINNINGS
 from snnlab.nn.vision.resnet import ResNetConfig
 from snnlab.nn.vision.small_cnn import SmallCNNConfig
 from snnlab.runs import train
-from snnlab.runs.execute import execute
+from snnlab.runs.execute import execute, plan
 from snnlab.runs.result import load_result
 
 ROOT = Path(__file__).parents[2]
@@ -266,7 +266,7 @@ def test_the_notebook_on_recordings_of_a_camera(tmp_path):
     given = tiny | dict(data="n-mnist", folds=5, fold=2, labelled=50, out=str(tmp_path))
     given |= dict(channels=(2, 3, 4), films=12)
     notebook = student_edition(ROOT / f"notebooks/{EVENTS}.ipynb", tmp_path)
-    result = checked(execute(notebook, given), notebook)
+    result = checked(execute(plan(notebook, given)), notebook)
     assert result.data["name"] == "n-mnist" and result.data["batch"] == [9, "B", 2, 34, 34]
     split = [(entry["recordings"], entry["fold"]) for entry in result.results]
     assert split == [(50, 2)] * 6
@@ -328,7 +328,7 @@ def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
     )
     given |= dict(epochs=1, variants=["learned"], toys=False, toy_trials=None, toy_epochs=None)
     notebook = student_edition(ROOT / f"notebooks/{DELAYS}.ipynb", tmp_path)
-    result = checked(execute(notebook, given), notebook)
+    result = checked(execute(plan(notebook, given)), notebook)
     assert (
         result.profile == "paper"
         and result.data["path"] == str(folder / "gsc")
@@ -346,7 +346,8 @@ def test_a_paper_scale_run_on_words_from_files_to_result(folder, tmp_path):
     assert "Random delays add more than 10 points" in left_out
     assert not any("Rounding" in text for text in left_out)
     given = {name: value for name, value in given.items() if name != "toys"}
-    trained = load_result(train.train(train.configure(given | {"out": str(tmp_path / "train")})))
+    train.train(train.plan(given | {"out": str(tmp_path / "train")}))
+    trained = load_result(tmp_path / "train")
     assert without_seconds(trained.results) == without_seconds(result.results)
 
 
@@ -370,7 +371,7 @@ def test_a_paper_scale_run_from_files_to_result(notebook, file, more, tmp_path):
     """
     given = read_parameters(ROOT / f"params/{file}.yaml") | SHORT | more | {"out": str(tmp_path)}
     path = student_edition(ROOT / f"notebooks/{notebook}.ipynb", tmp_path)
-    result = checked(execute(path, given), path)
+    result = checked(execute(plan(path, given)), path)
     assert result.profile == "paper" and result.data["path"].startswith(str(tmp_path.parents[1]))
     if notebook == STATIC:  # without controls; nbval runs the notebook with them
         arms = [entry["variant"] for entry in result.results]

@@ -17,7 +17,7 @@ from snnlab.data.datasets.catalogue import DATASETS
 from snnlab.data.entry import imported
 from snnlab.data.io.events import write_events
 from snnlab.data.registry import entry_of, find, load_dataset
-from snnlab.runs.execute import execute
+from snnlab.runs.execute import execute, plan
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 DELAYS, EVENTS = "04_learning_delays", "03_transfer_to_event_streams"
@@ -89,7 +89,7 @@ def test_a_notebook_runs_on_a_set_of_its_own(own, tmp_path):
     notebook = student_edition(NOTEBOOKS / f"{DELAYS}.ipynb", tmp_path)
     given = {"profile": "tiny", "data": "my_sets:CLICKS", "out": str(tmp_path / "out")}
     given |= {"toys": False}  # they are the same whatever the set is
-    result = checked(execute(notebook, given), notebook)
+    result = checked(execute(plan(notebook, given)), notebook)
     assert result.data["name"] == "clicks" and result.data["samples"]["train"] == 40
     assert result.config["data"] == "my_sets:CLICKS" and len(result.results) >= 3
 

@@ -116,7 +116,7 @@ def test_a_wrong_parameter_is_refused_before_anything_starts(name, text, words):
 )
 def test_a_parameter_without_a_type_is_refused(parameters, words):
     with pytest.raises(SnnlabError, match=words):
-        execute.configure(write(parameters=parameters), {})
+        execute.plan(write(parameters=parameters), {})
 
 
 def test_a_sweep_of_it_and_its_table():
@@ -160,9 +160,9 @@ def test_a_copy_of_a_lesson_has_its_profiles_and_further_parameters():
     result = load_result(folder)
     assert (result.notebook, result.profile, result.results[0]["n"]) == ("copy", "tiny", 14.0)
     one, other = (
-        execute.configure(Path("copy.ipynb"), {"profile": "tiny", "gain": gain}) for gain in (2, 3)
+        execute.plan(Path("copy.ipynb"), {"profile": "tiny", "gain": gain}) for gain in (2, 3)
     )
-    assert isinstance(one, type(other)) and runs.run_folder(one) != runs.run_folder(other)
+    assert isinstance(one.config, type(other.config)) and one.dir != other.dir
     done = snnlab("run", "copy.ipynb", "-p", "neurons", 0)
     assert done.exit_code == 2 and "neurons = 0: expected a whole number from 1" in done.stderr
 

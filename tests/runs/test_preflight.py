@@ -14,6 +14,7 @@ from snnlab.cli import main
 from snnlab.course.config import resolve
 from snnlab.runs import manifest, preflight
 from snnlab.runs.notebook_code import NotebookCode
+from snnlab.runs.run import Run
 
 ROOT = Path(__file__).parents[2]
 CODE = NotebookCode("04_learning_delays", "ab" * 32)
@@ -76,7 +77,7 @@ def test_a_full_disk_is_noticed_before(monkeypatch, tmp_path):
     (tmp_path / "some.yaml").write_text(SWEEP)
     free = preflight.free_gb(tmp_path, "")
     monkeypatch.setattr(preflight, "RUN_GB", free * 0.75)  # one would fit
-    preflight.check(resolve(DELAYS, profile="tiny"), tmp_path / "runs")
+    preflight.check([resolve(DELAYS, profile="tiny")], tmp_path / "runs")
     done = snnlab("sweep", "some.yaml", "--dry-run")
     assert done.exit_code == 2 and "GB were expected for 2 runs. Free some space" in done.stderr
     monkeypatch.setattr(preflight, "RUN_GB", free * 1.5)
@@ -96,28 +97,15 @@ def test_earlier_runs_of_the_same_kind_say_how_much_a_run_leaves(tmp_path, monke
         folder = tmp_path / f"runs/some/{number}/seed=0"
         (folder / "checkpoints").mkdir(parents=True)
         (folder / "checkpoints/net.pt").write_bytes(bytes(10_000 * 10**number))
-        manifest.begin(folder, dataclasses.replace(config, **kind), CODE)
+        manifest.begin(Run(dataclasses.replace(config, **kind), folder, CODE))
         if status == "finished":
             manifest.end(folder, status)
     monkeypatch.setattr(preflight, "free_gb", lambda *_: 25e-6)  # 25 kB
-    preflight.check(config, tmp_path)
+    preflight.check([config], tmp_path)
     with pytest.raises(SnnlabError, match="expected for 3 runs"):
-        preflight.check_all([config] * 3, tmp_path, here=True)
+        preflight.check([config] * 3, tmp_path)
     with pytest.raises(SnnlabError, match="expected for 1 run"):
-        preflight.check(dataclasses.replace(config, profile="course"), tmp_path)
-
-
-def test_a_notebook_of_ones_own_is_known_by_the_name_that_its_runs_have(tmp_path, monkeypatch):
-    config = resolve(DELAYS, profile="tiny")  # in a kernel, it does not know the file's name
-    code = dataclasses.replace(CODE, name="own")
-    folder = tmp_path / "runs/own/0/seed=0"
-    folder.mkdir(parents=True)
-    manifest.begin(folder, config, code)
-    manifest.end(folder, "finished")
-    monkeypatch.setattr(preflight, "free_gb", lambda *_: 0.012)
-    preflight.check(config, tmp_path, code)
-    with pytest.raises(SnnlabError, match="12 MB are free on this disk; at least 20 MB were exp"):
-        preflight.check(config, tmp_path)
+        preflight.check([dataclasses.replace(config, profile="course")], tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_noticed_before(tmp_path):
@@ -143,9 +131,9 @@ def test_the_device(monkeypatch, given, gpus, words, tmp_path):
     monkeypatch.setattr(preflight, "cuda_devices", lambda: ["Some GPU"] * gpus)
     config = resolve(DELAYS, profile="tiny", workers=1, **given)
     if not words:
-        preflight.check(config, tmp_path)
+        preflight.check([config], tmp_path)
         return
     with pytest.raises(SnnlabError, match=words):
-        preflight.check(config, tmp_path)
+        preflight.check([config], tmp_path)
     # the machine that submits a job is not the one that runs it
-    preflight.check_all([config], tmp_path, here=False)
+    preflight.check([config], tmp_path, here=False)

@@ -1,5 +1,6 @@
 """Runs that two sweeps have in common: the second copies what the first has finished."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 from snnlab import runs
 from snnlab.cli import main
-from snnlab.runs import manifest, sharing
+from snnlab.runs import execute, manifest, sharing
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep import cost, sweep
 
@@ -45,18 +46,18 @@ def test_a_sweep_copies_what_another_one_has_finished(plans):
     source = finish(first.runs[1])
     shared, own = {run.config.neurons: run for run in second.runs}[20], second.left
     assert [run.config.neurons for run in own] == [30]
-    assert shared.state.startswith("finished") and shared.state.endswith(" in small")
-    assert not shared.folder.exists() and not shared.done
+    assert cost.state(shared).startswith("finished") and cost.state(shared).endswith(" in small")
+    assert not shared.dir.exists() and not shared.finished
     table = cost.cost_table(second, "cpu")
     assert "1 of 2 runs to do" in table.caption
     second.share()
-    assert shared.done and shared.folder.parents[1].name == "other"
-    assert load_result(shared.folder) == load_result(source)
-    checkpoint = shared.folder / "checkpoints/net.pt"
+    assert shared.finished and shared.dir.parents[1].name == "other"
+    assert load_result(shared.dir) == load_result(source)
+    checkpoint = shared.dir / "checkpoints/net.pt"
     assert checkpoint.samefile(source / "checkpoints/net.pt")  # no space
-    assert not (shared.folder / "metrics.jsonl").samefile(source / "metrics.jsonl")
+    assert not (shared.dir / "metrics.jsonl").samefile(source / "metrics.jsonl")
     shutil.rmtree(source)
-    assert shared.done and checkpoint.read_bytes() == b"weights"
+    assert shared.finished and checkpoint.read_bytes() == b"weights"
     # a network that is in both folders counts once
     assert len(runs.summary(runs.collect(second.folder))) == 1
 
@@ -84,9 +85,9 @@ def test_another_run_is_not_shared(plans, change):
     else:
         content["identity"][change] = 7
     (source / "manifest.json").write_text(json.dumps(content))
-    assert shared.identical is None
+    assert sharing.identical(shared) is None
     second.share()
-    assert not shared.folder.exists()
+    assert not shared.dir.exists()
 
 
 def test_a_folder_that_somebody_chose_or_that_is_in_use_stays_as_it_is(plans, tmp_path):
@@ -94,13 +95,13 @@ def test_a_folder_that_somebody_chose_or_that_is_in_use_stays_as_it_is(plans, tm
     finish(first.runs[1])
     shared = next(run for run in second.runs if run.config.neurons == 20)
     for out in ("elsewhere", "runs/own"):
-        chosen = sweep.dataclasses.replace(shared.config, out=str(tmp_path / out))
-        assert sharing.finished_or_shared(shared.notebook, chosen) is None
+        chosen = dataclasses.replace(shared, dir=tmp_path / out)
+        assert sharing.finished_or_shared(chosen) is None
         assert not (tmp_path / out).exists()
-    shared.folder.mkdir(parents=True)
-    with sweep.manifest.hold(shared.folder, "runner", 0):
-        assert sharing.finished_or_shared(shared.notebook, shared.config) is None
-        assert [file.name for file in shared.folder.iterdir()] == [".runner.lock"]
+    shared.dir.mkdir(parents=True)
+    with manifest.hold(shared.dir, "runner", 0):
+        assert sharing.finished_or_shared(shared) is None
+        assert [file.name for file in shared.dir.iterdir()] == [".runner.lock"]
 
 
 # ----------------------------------------------------------------------
@@ -151,8 +152,10 @@ def wait_for(condition):
 HOLD = """
 import sys, time
 from pathlib import Path
-from snnlab.runs import manifest, sharing
-with sharing._hold(Path(sys.argv[1]), 0):
+from snnlab.runs import sharing
+from snnlab.runs.notebook_code import UNKNOWN
+from snnlab.runs.run import Run
+with sharing.hold(Run(None, Path(sys.argv[1]), UNKNOWN), wait=False):
     print("holds", file=sys.stderr, flush=True)
     time.sleep(60)
 """
@@ -162,15 +165,15 @@ def test_a_run_is_free_again_as_soon_as_its_process_is_killed(plans):
     first, second = plans
     run, other = first.runs[1], second.runs[1]
     assert run.config.neurons == other.config.neurons == 20
-    process = start_process("-c", HOLD, str(run.folder))
+    process = start_process("-c", HOLD, str(run.dir))
     assert process.stderr.readline() == "holds\n"
-    run.folder.mkdir(parents=True)
-    manifest.begin(run.folder, run.config, run.code)
+    run.dir.mkdir(parents=True)
+    manifest.begin(run)
     with pytest.raises(manifest.Held, match=f"small/.*process {os.getpid()} on "):
-        sharing.execute_or_share(other.notebook, other.given)
-    assert not other.folder.exists()
+        execute.execute(other)
+    assert not other.dir.exists()
     process.kill()
     process.wait()
     process.stderr.close()
-    with sharing._hold(other.folder, 0):
+    with sharing.hold(other, wait=False):
         pass

@@ -57,7 +57,7 @@ def test_a_training_without_a_notebook(tmp_path, monkeypatch):
 
 
 def test_a_training_that_fails_is_resumed(tmp_path, monkeypatch):
-    config = train.configure({"profile": "tiny", "limit": 60, "hidden": [4], "variants": ["none"]})
+    planned = train.plan({"profile": "tiny", "limit": 60, "hidden": [4], "variants": ["none"]})
     trained = []
     run = experiments.run_experiment
 
@@ -69,12 +69,12 @@ def test_a_training_that_fails_is_resumed(tmp_path, monkeypatch):
 
     monkeypatch.setattr(experiments, "run_experiment", second_fails)
     with pytest.raises(KeyboardInterrupt):
-        train.train(config)
+        train.train(planned)
     (first,) = (tmp_path / "runs").rglob("*.pt")
     before = first.stat().st_mtime_ns
-    train.train(config)
+    train.train(planned)
     assert first.stat().st_mtime_ns == before
-    assert train.finished(config) is not None
+    assert planned.finished
 
 
 def test_the_targets_count_a_training_at_paper_scale(tmp_path, monkeypatch):
@@ -84,10 +84,9 @@ def test_the_targets_count_a_training_at_paper_scale(tmp_path, monkeypatch):
         for seed in range(10)
     ]
 
-    def trained(config, *, wait):
-        run = train.start(config, train.CODE)
+    def trained(planned, *, wait):
+        run = train.start(planned.config, train.CODE)
         run.save_result(entries, data={"path": "", "note": ""} | genuine("shd"))
-        return run.dir
 
     monkeypatch.setattr(train, "train", trained)
     monkeypatch.setattr(preflight, "check_data", lambda config: None)
@@ -103,11 +102,11 @@ def test_the_targets_count_a_training_at_paper_scale(tmp_path, monkeypatch):
 def test_the_same_training_elsewhere_is_refused_or_waited_for(tmp_path, monkeypatch):
     monkeypatch.setenv("SNNLAB_LOG", "")  # the command sets it
     command = f"train {SMALL} --variant none --log tensorboard"
-    config = train.configure(
+    planned = train.plan(
         {"profile": "tiny", "limit": 60, "epochs": 1, "tau_ms": [20.1], "hidden": [4]}
         | {"variants": ["none"]}
     )
-    folder = Path(config.out)
+    folder = planned.dir
     folder.mkdir(parents=True)
     begun, end = threading.Event(), threading.Event()
 

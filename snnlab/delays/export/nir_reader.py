@@ -39,7 +39,8 @@ def read(path: str | Path, *, dt_ms: float | None = None) -> PlainNetwork:
     """
     nir = import_optional("nir", PURPOSE, "export")
     if not Path(path).is_file():
-        raise SnnlabError(f"{path}: there is no such file; check the path.")
+        problem = "is a folder" if Path(path).is_dir() else "there is no such file"
+        raise SnnlabError(f"{path}: {problem}; a file in NIR was expected. Check the path.")
     try:
         graph = nir.read(path, type_check=False)
         metadata = dict(graph.metadata)

@@ -73,7 +73,7 @@ def planned(file: str) -> dict[str, tuple[Config, set[int]]]:
         named = [(run.configuration, run.config) for run in sweep.Sweep(path).runs]
     else:
         notebook = execute.find(NOTEBOOK[file[: len("pipe_s")]])
-        named = [("", execute.configure(notebook, {"profile": "paper", **given}))]
+        named = [("", execute.plan(notebook, {"profile": "paper", **given}).config)]
     configurations: dict[str, tuple[Config, set[int]]] = {}
     for name, config in named:
         _, seeds = configurations.setdefault(name, (config, set()))

@@ -12,7 +12,9 @@ from typing import Any
 from snnlab._utils.files import parse_json, paths_below, plain
 from snnlab._utils.places import runs_folder
 from snnlab.runs import manifest
-from snnlab.runs.sweep.sweep import Sweep, SweepRun
+from snnlab.runs.execute import NotebookRun
+from snnlab.runs.sharing import identical
+from snnlab.runs.sweep.sweep import Sweep
 from snnlab.runs.tables import TextTable
 
 
@@ -34,7 +36,7 @@ class Measured:
 
 
 def remaining_hours(
-    run: SweepRun, measured: Iterable[Measured], but_for: Container[str] = ()
+    run: NotebookRun, measured: Iterable[Measured], but_for: Container[str] = ()
 ) -> float | None:
     """Estimate the GPU-hours (without a GPU: hours of a worker) that a run still takes.
 
@@ -70,7 +72,7 @@ def remaining_hours(
     # one with the same numbers of epochs, if there is one
     model = min(finished, key=lambda other: _lengths(other.config) != _lengths(config))
     epochs = len(model.seconds) * config.get("epochs", 1) / model.config.get("epochs", 1)
-    left = max(0.0, epochs - len(_epoch_seconds(run.folder, finished=False)))
+    left = max(0.0, epochs - len(_epoch_seconds(run.dir, finished=False)))
     at_a_time = model.config.get("workers", 1) or model.cores
     seconds = fmean(second for other in comparable for second in other.seconds)
     return seconds * left / at_a_time * config.get("processes", 1) / 3600
@@ -92,9 +94,9 @@ def cost_table(sweep: Sweep, device: str, published: tuple[float, str] | None = 
     rows = [
         [
             run.name,
-            run.state,
+            state(run),
             "" if run not in left else unmeasured if cost is None else f"{cost:.2g}",
-            run.folder.relative_to(sweep.folder),
+            run.dir.relative_to(sweep.folder),
         ]
         for run, cost in zip(sweep.runs, hours, strict=True)
     ]
@@ -111,6 +113,24 @@ def cost_table(sweep: Sweep, device: str, published: tuple[float, str] | None = 
 def hours_of(device: str) -> str:
     """Return the unit of the cost on a device."""
     return "hours of a worker" if device == "cpu" else "GPU-hours"
+
+
+def state(run: NotebookRun) -> str:
+    """Return whether a run is new, begun, failed or finished, and since when.
+
+    The process of one that is begun may be gone. One that another sweep has finished will be
+    shared.
+    """
+    if since := run.finished:
+        return f"finished {since}"
+    if other := identical(run):
+        return f"finished {other.finished} in {other.dir.parents[1].name}"
+    content = manifest.read(run.dir)
+    if not manifest.same(content, run):
+        return "new"
+    if content["status"] == "failed":
+        return f"failed {content['finished']}"
+    return f"begun {content['started'][-1]}"
 
 
 def measured_runs(notebook: str, device: str) -> list[Measured]:

@@ -19,8 +19,8 @@ from snnlab._utils.system import available_cores, interrupts_blocked
 from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progress, work
 
 if TYPE_CHECKING:
+    from snnlab.runs.execute import NotebookRun
     from snnlab.runs.progress import SweepProgress
-    from snnlab.runs.sweep.sweep import SweepRun
 
 T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -54,7 +54,7 @@ def worker_environment(
 
 def run_local(
     folder: Path,
-    planned: Sequence["SweepRun"],
+    planned: Sequence["NotebookRun"],
     *,
     workers: int,
     retries: int,
@@ -166,7 +166,7 @@ class LocalWorker:
     attempts: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def run(
-        self, run: "SweepRun", *, wait: bool, stop: Callable[[], bool] = lambda: False
+        self, run: "NotebookRun", *, wait: bool, stop: Callable[[], bool] = lambda: False
     ) -> RunOutcome:
         """Return the outcome of a run's last attempt.
 
@@ -187,7 +187,7 @@ class LocalWorker:
             self.watcher.change(run, outcome.summary)
         return outcome
 
-    def _attempt(self, run: "SweepRun", wait: bool, stop: Callable[[], bool]) -> RunOutcome:
+    def _attempt(self, run: "NotebookRun", wait: bool, stop: Callable[[], bool]) -> RunOutcome:
         processes, cores = getattr(run.config, "processes", 1), available_cores()
         environment = worker_environment(self.slot, self.workers, processes, cores, gpus())
         given = with_cores(run, cores // self.workers)
@@ -221,7 +221,7 @@ class LocalWorker:
         return RunOutcome("pruned") if pruned and outcome.status == "failed" else outcome
 
 
-def with_cores(run: "SweepRun", cores: int) -> dict[str, Any]:
+def with_cores(run: "NotebookRun", cores: int) -> dict[str, Any]:
     """Return a run's parameters; `workers` = 0, one process a core, is replaced by the cores."""
     own = {"workers": max(1, cores)} if getattr(run.config, "workers", None) == 0 else {}
     return {**run.given, **own}

@@ -22,13 +22,13 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import make_folder, paths_below
 from snnlab._utils.optional import import_optional
 from snnlab.runs import manifest
+from snnlab.runs.execute import NotebookRun
 from snnlab.runs.preflight import check
 from snnlab.runs.result import arm as arm_of
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep.cost import logged
 from snnlab.runs.sweep.executors import LocalWorker, in_workers
 from snnlab.runs.sweep.search_file import MEASURED, Search
-from snnlab.runs.sweep.sweep import SweepRun
 from snnlab.runs.sweep.worker import RunOutcome, requeued
 
 if TYPE_CHECKING:
@@ -243,17 +243,17 @@ def _run_trial(trials: Trials, trial: "Trial", worker: LocalWorker) -> list[tupl
         trials.finish(trial, "FAIL")
         return [(f"trial {trial.number}", str(error))]
     watch = _Watch(trial, run, search.arm)
-    outcome = RunOutcome("finished") if run.done else worker.run(run, wait=True, stop=watch)
-    if run.done:
+    outcome = RunOutcome("finished") if run.finished else worker.run(run, wait=True, stop=watch)
+    if run.finished:
         trials.finish(trial, "COMPLETE", _value(search, run))
     elif worker.stopping.is_set():
         pass  # the next process takes it over
     elif outcome.status == "pruned":
         reason = f"its accuracy after {watch.epochs} epochs was below the median of the others."
-        manifest.end(run.folder, "pruned", error=reason)
+        manifest.end(run.dir, "pruned", error=reason)
         trials.finish(trial, "PRUNED")
     else:
-        check(run.config, run.folder, run.code)  # of a full disk every trial would fail
+        check([run.config], run.dir)  # of a full disk every trial would fail
         trials.finish(trial, "FAIL")
         return [(run.name, outcome.text)]
     return []
@@ -262,7 +262,7 @@ def _run_trial(trials: Trials, trial: "Trial", worker: LocalWorker) -> list[tupl
 class _Watch:
     """Report the validation accuracy of a run to optuna; say whether to prune the trial."""
 
-    def __init__(self, trial: "Trial", run: SweepRun, arm: str) -> None:
+    def __init__(self, trial: "Trial", run: NotebookRun, arm: str) -> None:
         self._trial, self._run, self._arm = trial, run, arm
         shrinks = getattr(run.config, "anneal_share", 0.0)
         epochs = getattr(run.config, "epochs", 1)
@@ -274,7 +274,7 @@ class _Watch:
         if time.monotonic() - self._looked < POLL_SECONDS:
             return False
         self._looked = time.monotonic()
-        curve = _curve(self._run.folder, self._arm)
+        curve = _curve(self._run.dir, self._arm)
         for epoch in range(self.epochs, len(curve)):
             self._trial.report(curve[epoch], epoch)
         new, self.epochs = len(curve) > self.epochs, max(self.epochs, len(curve))
@@ -288,9 +288,9 @@ def _curve(folder: Path, arm: str) -> list[float]:
     return [max(values) for values in zip_longest(*curves, fillvalue=0.0)]
 
 
-def _value(search: Search, run: SweepRun) -> float:
+def _value(search: Search, run: NotebookRun) -> float:
     """Return what is maximised: the mean over the networks of the arm."""
-    result = load_result(run.folder)
+    result = load_result(run.dir)
     entries = [*result.results, *result.more.get("controls", [])]
     arms = [*dict.fromkeys(map(arm_of, entries))]
     chosen = search.arm or (arms[0] if len(arms) == 1 else "")

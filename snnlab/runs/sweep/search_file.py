@@ -24,7 +24,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number, known, whole_number
 from snnlab._utils.files import plain
 from snnlab.course.config import known_parameter, parameters_of
-from snnlab.runs.sweep.sweep import SweepFile, SweepRun
+from snnlab.runs.execute import NotebookRun
+from snnlab.runs.sweep.sweep import SweepFile
 
 SETTINGS = ("trials", "arm", "maximise")
 RANGE = ("low", "high", "log", "step")
@@ -125,7 +126,7 @@ class Search(SweepFile):
         }
 
     @property
-    def example(self) -> SweepRun:
+    def example(self) -> NotebookRun:
         """A run with the lowest value of each range, and the first of each list."""
         draw = {
             name: json.dumps(one[0]) if isinstance(one, list) else one["low"]
@@ -133,7 +134,7 @@ class Search(SweepFile):
         }
         return self.run(0, draw)
 
-    def run(self, trial: int, draw: Mapping[str, Any]) -> SweepRun:
+    def run(self, trial: int, draw: Mapping[str, Any]) -> NotebookRun:
         """Make the run of a trial.
 
         Raises:

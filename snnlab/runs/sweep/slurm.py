@@ -17,8 +17,8 @@ from snnlab.runs.sweep.executors import THREADS, with_cores
 from snnlab.runs.sweep.worker import RunOutcome, Task, last_progress
 
 if TYPE_CHECKING:
+    from snnlab.runs.execute import NotebookRun
     from snnlab.runs.progress import SweepProgress
-    from snnlab.runs.sweep.sweep import SweepRun
 
 TIMEOUTS = 10  # how often a run that needs longer than `hours` is queued again
 POLL_SECONDS = 1.0  # between two reads of the jobs' files; submitit asks SLURM less often
@@ -49,7 +49,7 @@ class Slurm:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
-def tasks(planned: Sequence["SweepRun"], slurm: Slurm, retries: int) -> list[Task]:
+def tasks(planned: Sequence["NotebookRun"], slurm: Slurm, retries: int) -> list[Task]:
     """Return the runs of a sweep as tasks for `submit`.
 
     Args:
@@ -162,7 +162,7 @@ def logs(folder: Path) -> Path:
 
 
 def follow(
-    planned: Sequence["SweepRun"], jobs: Sequence[Any], watcher: "SweepProgress"
+    planned: Sequence["NotebookRun"], jobs: Sequence[Any], watcher: "SweepProgress"
 ) -> list[RunOutcome]:
     """Wait for the jobs of `submit`; an interruption ends the waiting and not the jobs.
 

@@ -10,12 +10,10 @@
 All keys but `notebook` may be missing. The runs go to runs/<stem of the file>/<hash>/seed=<seed>.
 """
 
-import dataclasses
 import itertools
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +21,15 @@ from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.fields import known, typed
 from snnlab._utils.places import runs_folder
 from snnlab.course.config import (
-    Config,
     Profiles,
     known_parameter,
     parameters_of,
     parse_parameters,
     read_parameters,
 )
-from snnlab.runs import execute, manifest, sharing
-from snnlab.runs.notebook_code import NotebookCode, notebook_code
-from snnlab.runs.run import run_folder
+from snnlab.runs import execute, sharing
+from snnlab.runs.execute import NotebookRun
+from snnlab.runs.notebook_code import notebook_code
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,62 +42,6 @@ RESERVED = {
     "profile": "write it beside it",
     "out": "it follows",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class SweepRun:
-    """One run of a sweep.
-
-    Attributes:
-        configuration: its name, the same for all seeds; empty where there is only one.
-        config: all parameters; `out` is the folder.
-        given: the parameters that the notebook is given.
-        notebook: its file.
-        code: of the notebook when the sweep was read.
-    """
-
-    configuration: str
-    config: Config
-    given: Mapping[str, Any]
-    notebook: Path
-    code: NotebookCode
-
-    @property
-    def name(self) -> str:
-        """Configuration and seed."""
-        return ", ".join(filter(None, (self.configuration, f"seed={self.config.seed}")))
-
-    @property
-    def folder(self) -> Path:
-        """Folder of its files."""
-        return Path(self.config.out)
-
-    @property
-    def done(self) -> bool:
-        """Whether it has its result."""
-        return execute.finished(self.notebook, self.config) is not None
-
-    @property
-    def identical(self) -> tuple[Path, str] | None:
-        """The same run of another sweep that has its result, and since when."""
-        return sharing.identical(self.notebook, self.config)
-
-    @property
-    def state(self) -> str:
-        """New, begun (by a process that may be gone), failed or finished, and since when.
-
-        A run that another sweep has finished will be shared.
-        """
-        if finished := execute.finished(self.notebook, self.config):
-            return f"finished {finished[1]}"
-        if identical := self.identical:
-            return f"finished {identical[1]} in {identical[0].parents[1].name}"
-        content = manifest.read(self.folder)
-        if not manifest.same(content, self.config, self.code):
-            return "new"
-        if content["status"] == "failed":
-            return f"failed {content['finished']}"
-        return f"begun {content['started'][-1]}"
 
 
 class SweepFile:
@@ -195,7 +136,7 @@ class SweepFile:
             )
         return entries or {}
 
-    def make_run(self, name: str, own: Mapping[str, Any], seed: Any) -> SweepRun:
+    def make_run(self, name: str, own: Mapping[str, Any], seed: Any) -> NotebookRun:
         """Make and check a run.
 
         Args:
@@ -207,11 +148,9 @@ class SweepFile:
             SnnlabError: a parameter is out of range, or nothing reads it beside the others.
         """
         given = {**self.shared, **own, **self.overrides, "seed": seed}
-        config = self.checked(name, execute.configure, self.notebook, given)
-        folder = run_folder(config, self.path.stem, self.code)
-        given |= {"profile": config.profile, "out": str(folder)}
-        config = dataclasses.replace(config, out=str(folder))
-        return SweepRun(name, config, given, self.notebook, self.code)
+        stem = self.path.stem
+        run: NotebookRun = self.checked(name, execute.plan, self.notebook, given, stem, name)
+        return run
 
 
 class Sweep(SweepFile):
@@ -245,16 +184,16 @@ class Sweep(SweepFile):
             raise SnnlabError(
                 f"-p {min(twice)}: grid has values for it; leave -p out, or change them in {path}."
             )
-        runs: dict[Path, SweepRun] = {}
+        runs: dict[Path, NotebookRun] = {}
         configurations = self._configurations(grid, named)
         for (name, own), seed in itertools.product(configurations, self.seeds):
             run = self.make_run(name, own, seed)
-            if run.folder in runs:
+            if run.dir in runs:
                 raise SnnlabError(
-                    f"{path}: {runs[run.folder].name!r} and {run.name!r} are the same run, as "
+                    f"{path}: {runs[run.dir].name!r} and {run.name!r} are the same run, as "
                     "nothing that decides about the result tells them apart; remove one of them."
                 )
-            runs[run.folder] = run
+            runs[run.dir] = run
         self.runs = [*runs.values()]
 
     def _configurations(
@@ -274,14 +213,14 @@ class Sweep(SweepFile):
                 yield ", ".join(filter(None, parts)), own | point
 
     @property
-    def left(self) -> list[SweepRun]:
+    def left(self) -> list[NotebookRun]:
         """The runs that have no result yet, in no sweep."""
-        return [run for run in self.runs if not (run.done or run.identical)]
+        return [run for run in self.runs if not (run.finished or sharing.identical(run))]
 
     def share(self) -> None:
         """Copy the results of identical runs that other sweeps have finished."""
         for run in self.runs:
-            sharing.finished_or_shared(run.notebook, run.config)
+            sharing.finished_or_shared(run)
 
     @property
     def note(self) -> str:
@@ -297,8 +236,8 @@ class Sweep(SweepFile):
 
     def collected(self) -> "pd.DataFrame | None":
         """Return the results as `runs.collect` does; None where no run is finished."""
-        if not any(run.done for run in self.runs):
+        if not any(run.finished for run in self.runs):
             return None
         from snnlab.runs.collection import read_results  # with pandas, which is needed only here
 
-        return read_results(self.folder, only={run.folder for run in self.runs}).table
+        return read_results(self.folder, only={run.dir for run in self.runs}).table

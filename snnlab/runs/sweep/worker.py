@@ -93,17 +93,17 @@ class Task:
 
     def _run(self) -> None:
         """Run the notebook unless it is finished."""
-        from snnlab.runs.execute import configure, finished
+        from snnlab.runs.execute import execute, plan
         from snnlab.runs.notebook_code import notebook_code
-        from snnlab.runs.sharing import execute_or_share
 
         if notebook_code(self.notebook).sha256 != self.sha256:
             raise SnnlabError(
                 f"{self.notebook}: its code has changed since the sweep was started; start the "
                 "sweep again."
             )
-        execute_or_share(self.notebook, self.given, _progress_printer(), wait=self.wait)
-        if not finished(self.notebook, configure(self.notebook, self.given)):
+        run = plan(self.notebook, self.given)
+        execute(run, _progress_printer(), wait=self.wait)
+        if not run.finished:
             raise SnnlabError(
                 f"{self.notebook.name}: ran, but not with the parameters that it was given."
             )

@@ -322,6 +322,8 @@ def test_a_file_without_a_time_step_or_content_is_refused(tmp_path):
         nir_reader.read(tmp_path / "b.nir")
     with pytest.raises(SnnlabError, match="no such file"):
         nir_reader.read(tmp_path / "c.nir")
+    with pytest.raises(SnnlabError, match="is a folder; a file in NIR was expected"):
+        nir_reader.read(tmp_path)
 
 
 def with_layer_norm():

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from quick_task import Quick
 
 from snnlab.cli import main
-from snnlab.runs import execute, manifest, sharing
+from snnlab.runs import execute, manifest
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep import executors, worker
 from snnlab.runs.sweep.executors import gpus, run_local, worker_environment
@@ -299,19 +299,19 @@ def test_a_broken_watcher_ends_everything(tmp_path, monkeypatch):
 
 def test_what_another_process_has_in_work_is_left_to_it(tmp_path):
     run = sweeps.read(tmp_path).runs[0]
-    run.folder.mkdir(parents=True)
-    with manifest.hold(run.folder, "runner", 0):
+    run.dir.mkdir(parents=True)
+    with manifest.hold(run.dir, "runner", 0):
         outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
     assert outcome.status == "held" and "the same run is going on there" in outcome.text
 
 
 def test_what_another_process_has_in_work_is_waited_for_and_run_if_that_has_not_finished(tmp_path):
     run = sweeps.read(tmp_path).runs[0]
-    run.folder.mkdir(parents=True)
+    run.dir.mkdir(parents=True)
     held, released = threading.Event(), threading.Event()
 
     def other():
-        with manifest.hold(run.folder, "runner", 0):
+        with manifest.hold(run.dir, "runner", 0):
             held.set()
             time.sleep(1)
             released.set()
@@ -385,8 +385,8 @@ def test_a_task_tries_again_where_nobody_else_does(
     run = sweeps.read(tmp_path).runs[0]
     calls = []
 
-    def execute_(path, given, report, **_):
-        calls.append(given)
+    def execute_(planned, report, **_):
+        calls.append(planned.given)
         if len(calls) <= failures:
             raise execute.NotebookFailed(f"no luck {len(calls)}")
         began = sweeps.start(run)
@@ -394,7 +394,7 @@ def test_a_task_tries_again_where_nobody_else_does(
             [{"variant": "a", "seed": 0}], data={"name": "made here", "note": "nothing"}
         )
 
-    monkeypatch.setattr(sharing, "execute", execute_)
+    monkeypatch.setattr(execute, "execute", execute_)
     outcome = worker.Task(run.notebook, run.code.sha256, run.given, retries=retries)()
     assert outcome == RunOutcome(status, f"no luck {failures}" if status == "failed" else "")
     assert calls == [run.given] * (min(retries, failures) + 1)
@@ -403,17 +403,17 @@ def test_a_task_tries_again_where_nobody_else_does(
 def test_an_error_of_several_lines_is_told_in_one(tmp_path, monkeypatch):
     run = sweeps.read(tmp_path).runs[0]
 
-    def execute_(path, given, report, **_):
+    def execute_(planned, report, **_):
         raise execute.NotebookFailed("cell [2]: ValueError: a\n  b\nSee x  y.ipynb.")
 
-    monkeypatch.setattr(sharing, "execute", execute_)
+    monkeypatch.setattr(execute, "execute", execute_)
     outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
     assert outcome == RunOutcome("failed", "cell [2]: ValueError: a b See x  y.ipynb.")
 
 
 def test_a_notebook_that_does_something_else_has_failed(tmp_path, monkeypatch):
     run = sweeps.read(tmp_path).runs[0]
-    monkeypatch.setattr(sharing, "execute", lambda path, given, report, **_: None)
+    monkeypatch.setattr(execute, "execute", lambda planned, report, **_: None)
     outcome = worker.Task(run.notebook, run.code.sha256, run.given)()
     assert (
         outcome.status == "failed" and "not with the parameters that it was given" in outcome.text

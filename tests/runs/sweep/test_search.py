@@ -202,7 +202,7 @@ def test_a_range_of_a_list_draws_a_list_of_one_number(checkout):
     words = shlex.split(best_command(trials))
     texts = dict(zip(words[4::3], words[5::3], strict=True))
     assert words[:4] == ["snnlab", "run", "04", "-p"] and texts["variants"] == "[learned]"
-    again = execute.configure(read.notebook, parse_parameters("04_learning_delays", texts))
+    again = execute.plan(read.notebook, parse_parameters("04_learning_delays", texts)).config
     assert again.deciding() == read.run(0, trial.params).config.deciding()
 
 
@@ -337,7 +337,7 @@ def test_no_trial_is_pruned_while_sigma_shrinks(tmp_path):
         ),
     )
     config = SimpleNamespace(epochs=8, anneal_share=0.5)
-    watch = search._Watch(trial, SimpleNamespace(config=config, folder=tmp_path), "plain")
+    watch = search._Watch(trial, SimpleNamespace(config=config, dir=tmp_path), "plain")
     (tmp_path / "checkpoints").mkdir()
     lines = tmp_path / "checkpoints/plain.jsonl"
     stops = []

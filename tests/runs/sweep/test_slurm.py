@@ -229,18 +229,18 @@ def test_a_task_whose_time_is_up_is_queued_again_and_goes_on(cluster):
     work = slurm.tasks(plan.left, asked, retries=3)
     jobs = slurm.submit(plan.folder, work, plan.left[0].config, asked, workers=2)
     first = task(cluster, 1)
-    pid = plan.runs[1].folder / "worker.pid"
+    pid = plan.runs[1].dir / "worker.pid"
     while not (pid.is_file() and pid.read_text()):
         assert first.poll() is None, (cluster / "runs/small/slurm/4242_1_0_log.out").read_text()
         time.sleep(0.05)
     os.kill(int(pid.read_text()), signal.SIGUSR2)
     first.wait(60)
     assert (cluster / "scontrol.said").read_text() == "requeue 4242_1\n"
-    assert not plan.runs[1].done and not jobs[1].done()
+    assert not plan.runs[1].finished and not jobs[1].done()
     assert jobs[1].submission()._timeout_countdown == slurm.TIMEOUTS - 1
     assert all(job.submission().function.retries == 3 for job in jobs)
     task(cluster, 1).wait(120)
-    result = load_result(plan.runs[1].folder)
+    result = load_result(plan.runs[1].dir)
     assert result.more["starts"] == 2 and result.more["environment"]["OMP_NUM_THREADS"] == "3"
     (cluster / "states").write_text("4242_0|NODE_FAIL|\n4242_1|COMPLETED|\n")
     changes = []

@@ -14,6 +14,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.cli import main
 from snnlab.course.config import read_parameters, resolve
 from snnlab.runs import execute, manifest, tables
+from snnlab.runs import run as run_module
 from snnlab.runs.notebook_code import notebook_code
 from snnlab.runs.result import load_result
 from snnlab.runs.sweep import cost as sweep_cost
@@ -69,10 +70,10 @@ def test_configurations_come_in_their_order_and_the_seeds_of_each_together(tmp_p
         100.0,
     )
     assert (last.seed, last.neurons, last.duration_ms, last.seeds) == (1, 10, 200.0, 1)
-    assert plan.runs[0].folder.parent == plan.runs[1].folder.parent
-    assert len({run.folder for run in plan.runs}) == 8
+    assert plan.runs[0].dir.parent == plan.runs[1].dir.parent
+    assert len({run.dir for run in plan.runs}) == 8
     assert all(
-        run.folder.parts[-4:-2] == ("runs", "small") and Path(run.given["out"]) == run.folder
+        run.dir.parts[-4:-2] == ("runs", "small") and Path(run.given["out"]) == run.dir
         for run in plan.runs
     )
 
@@ -80,7 +81,7 @@ def test_configurations_come_in_their_order_and_the_seeds_of_each_together(tmp_p
 def test_a_run_of_a_sweep_is_the_run_that_the_same_parameters_give_alone(tmp_path):
     run = sweeps.read(tmp_path).runs[1]
     alone = resolve("01_lif_dynamics", profile="tiny", seed=1, seeds=1, neurons=10)
-    assert run.folder == runs.run_folder(alone, "small", notebook_code(run.notebook))
+    assert run.dir == runs.run_folder(alone, "small", notebook_code(run.notebook))
 
 
 def test_without_configurations_there_is_one_run_a_seed(tmp_path):
@@ -178,7 +179,7 @@ def test_configurations_keep_the_names_that_they_have_in_the_file(tmp_path):
 
 
 def test_a_sweep_of_a_million_runs_is_refused_before_they_are_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(execute, "configure", None)  # nothing gets that far
+    monkeypatch.setattr(execute, "plan", None)  # nothing gets that far
     names = ("neurons", "training_steps", "seeds")
     with pytest.raises(SnnlabError, match="make 2,000,000 runs; expected at most 10,000"):
         sweeps.read(tmp_path, grid={name: list(range(1, 101)) for name in names}, parameters=None)
@@ -191,11 +192,11 @@ def test_a_sweep_takes_an_edited_copy_and_is_another_one_when_that_changes(tmp_p
     path.write_text(path.read_text().replace("'01'", str(copy)))
     before = sweep.Sweep(path)
     finish(before.runs[0])
-    assert [run.done for run in before.runs] == [True, False, False, False]
+    assert [run.finished is not None for run in before.runs] == [True, False, False, False]
     copy.write_text(copy.read_text().replace("/ 100", "/ 50"))
-    assert not any(run.done for run in before.runs)
+    assert before.runs[0].finished  # as it was planned
     after = sweep.Sweep(path)
-    assert not {run.folder for run in before.runs} & {run.folder for run in after.runs}
+    assert not {run.dir for run in before.runs} & {run.dir for run in after.runs}
     outcome = worker.Task(copy, before.runs[1].code.sha256, before.runs[1].given)()
     assert (
         outcome.status == "failed"
@@ -244,41 +245,48 @@ def test_the_state_of_a_run_is_what_its_folder_says(tmp_path):
     new, begun, failed, finished = (plan := sweeps.read(tmp_path)).runs
     sweeps.start(begun)
     sweeps.start(failed)
-    manifest.end(failed.folder, "failed", error="no such luck")
+    manifest.end(failed.dir, "failed", error="no such luck")
     finish(finished)
-    assert [run.state.split()[0] for run in plan.runs] == ["new", "begun", "failed", "finished"]
-    assert plan.left == [new, begun, failed] and finished.done
+    assert [sweep_cost.state(run).split()[0] for run in plan.runs] == [
+        "new",
+        "begun",
+        "failed",
+        "finished",
+    ]
+    assert plan.left == [new, begun, failed] and finished.finished
 
 
 def test_a_result_is_read_once_until_it_is_another(tmp_path, monkeypatch):
     first, second = sweeps.read(tmp_path).runs[:2]
     finish(first), finish(second)
     read = []
-    monkeypatch.setattr(execute, "load_result", lambda path: read.append(path) or load_result(path))
-    path = first.folder / "result.json"
+    monkeypatch.setattr(
+        run_module, "load_result", lambda file: read.append(file) or load_result(file)
+    )
+    path = first.dir / "result.json"
     whole = path.read_text()
-    since = first.state
-    assert [first.state, first.done, first.state] == [since, True, since] and read == [path]
-    assert second.done and read == [path, second.folder / "result.json"]
+    since = first.finished
+    assert since and [first.finished, first.finished] == [since, since] and read == [path]
+    assert second.finished and read == [path, second.dir / "result.json"]
     path.write_text(re.sub('"finished": ".*"', '"finished": "2031-01-01T00:00:00+00:00"', whole))
-    assert first.state == "finished 2031-01-01T00:00:00+00:00"
+    assert first.finished == "2031-01-01T00:00:00+00:00"
     path.write_text(whole[: len(whole) // 2])
     for _ in range(2):
         with pytest.raises(SnnlabError, match="result.json: no readable JSON"):
-            first.state  # noqa: B018
+            first.finished  # noqa: B018
     path.unlink()
-    assert not first.done
+    assert not first.finished
 
 
 def test_a_run_that_was_killed_after_its_result_is_finished(tmp_path):
     run = sweeps.read(tmp_path).runs[0]
     finish(run)
-    content = json.loads((run.folder / "manifest.json").read_text())
-    (run.folder / "manifest.json").write_text(
+    content = json.loads((run.dir / "manifest.json").read_text())
+    (run.dir / "manifest.json").write_text(
         json.dumps(content | {"status": "running", "finished": "", "data": {}})
     )
-    assert run.done
-    after = manifest.read(run.folder)
+    assert run.finished
+    after = manifest.read(run.dir)
     assert after["status"] == "finished" and after["data"]["name"] == "made here"
 
 
@@ -404,7 +412,7 @@ def test_lines_that_no_training_wrote_cost_nothing(delays):
         "{",
         "\xff",
     ]
-    with (run.folder / "metrics.jsonl").open("a", encoding="latin-1") as file:
+    with (run.dir / "metrics.jsonl").open("a", encoding="latin-1") as file:
         file.writelines(f"{line}\n" for line in strange)
     assert cost(delays(epochs=8))[1] == pytest.approx(4.0)
 
