@@ -257,11 +257,18 @@ MEASURED = {"epoch": epoch, "loaders": loaders}
 
 
 def notebooks(check: Check, ends: float) -> Result:
+    from snnlab._utils.errors import SnnlabError
     from snnlab.course.config import NOTEBOOKS
+    from snnlab.course.data_check import check_data
+    from snnlab.runs.execute import plan
 
     def run(name: str) -> Result:
         kind = NOTEBOOKS[name]
         path = f"{kind.notebook_folder}/{name}.ipynb"
+        try:
+            check_data(plan(ROOT / path, {"profile": "tiny"}).config)
+        except SnnlabError:
+            return {"ended": "skipped: no data", "seconds": 0.0}
         arguments = ["run", path, "--profile", "tiny", "--out", str(check.out / "runs" / name)]
         if "device" in kind.__dataclass_fields__:
             arguments += ["-p", "device", check.device]

@@ -91,8 +91,8 @@ def best_checkpoint(path: str | Path) -> Path:
 
     Args:
         path: a checkpoint, which is returned; or a folder, such as that of a run of notebook 04.
-            Of its spiking networks with learned delays that have the most inputs (toys have few)
-            the best one on validation is chosen. Other files are ignored.
+            Of its spiking networks with learned delays the best one on validation is chosen;
+            toys, whose steps have no length in ms, come last. Other files are ignored.
 
     Raises:
         SnnlabError: the folder has no such checkpoint, or too many files to look through.
@@ -100,7 +100,7 @@ def best_checkpoint(path: str | Path) -> Path:
     path = given_path(path)
     if not os.path.isdir(path):  # unlike `Path.is_dir`, with a name of any length
         return path
-    ranked: list[tuple[float, float, float, Path]] = []
+    ranked: list[tuple[bool, float, float, Path]] = []
     unreadable: list[SnnlabError] = []
     for file in checkpoints_below(path):
         try:
@@ -108,12 +108,13 @@ def best_checkpoint(path: str | Path) -> Path:
         except SnnlabError as error:
             unreadable.append(error)
             continue
-        kind = content["network"].get("delay_mode"), content["network"].get("neuron")
+        network = content["network"]
+        kind = network.get("delay_mode"), network.get("neuron")
         with checkpoints.as_written(file):
             if kind == ("learned", "lif") and content.get("history"):
                 line = content["history"][content["best_epoch"]]
                 accuracy, loss = float(line["valid_accuracy"]), float(line["valid_loss"])
-                ranked.append((float(content["network"]["n_in"]), accuracy, -loss, file))
+                ranked.append((network.get("dt_ms") is not None, accuracy, -loss, file))
     if unreadable and not ranked:
         raise unreadable[0]
     if not ranked:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import given_path, whole_file
+from snnlab._utils.places import runs_folder
 from snnlab.runs import manifest
 from snnlab.runs.result import OtherSchema, Result, arm, load_result, numbers
 
@@ -88,7 +89,10 @@ def read_results(
     """
     folder = given_path(folder)
     if not folder.is_dir():
-        raise SnnlabError(f"{folder}: there is no such folder; name one that runs were written to.")
+        raise SnnlabError(
+            f"{folder}: there is no such folder; name one that runs were written to, such as "
+            f"{runs_folder()}."
+        )
     runs: list[dict[str, Any]] = []
     networks: list[dict[str, Any]] = []
     damaged: list[str] = []
@@ -165,9 +169,13 @@ def runs_below(folder: Path, damaged: list[str]) -> Iterator[tuple[Path, bool]]:
 
 def _why_unfinished(run_folder: Path) -> str:
     content = manifest.read(run_folder)
-    if content.get("status") == "pruned":
+    status = content.get("status")
+    if status == "pruned":
         return f"pruned by a search: {content['error']}"
-    if content.get("status") != "failed":
+    if status == "running":
+        who = manifest.process_of(content)
+        return f"begun by {who}; if that has ended, run it again to resume it."
+    if status != "failed":
         return "unfinished; run it again to resume it."
     reason = (content["error"].splitlines() or ["for an unknown reason"])[0].rstrip(".")
     return f"failed: {reason}; run it again when the cause is mended."

@@ -155,14 +155,17 @@ def hold(folder: Path, name: str, timeout: float, file: Path | None = None) -> A
     try:
         return FileLock(file or folder / f".{name}.lock").acquire(timeout=timeout)
     except Timeout as error:
-        content = read(folder)
-        who = "a process"
-        if process := content.get("process"):
-            who = f"process {process['pid']} on {process['host']}, since {content['started'][-1]}"
         raise Held(
-            f"{folder}: the same run is going on there ({who}). Wait for it (`snnlab run --wait`), "
-            "or choose another folder with out."
+            f"{folder}: the same run is going on there ({process_of(read(folder))}). Wait for it "
+            "(`snnlab run --wait`), or choose another folder with out."
         ) from error
+
+
+def process_of(content: Mapping[str, Any]) -> str:
+    """Return the process that began a run, and since when, from the content of its manifest."""
+    if not (process := content.get("process")):
+        return "a process"
+    return f"process {process['pid']} on {process['host']}, since {content['started'][-1]}"
 
 
 def versions() -> dict[str, str]:

@@ -17,10 +17,10 @@ def test_a_checkpoint_is_opened_as_it_was_saved(tmp_path):
     assert torch.equal(opened.synapses[1].P, net.synapses[1].P)
 
 
-def test_of_a_folder_the_best_learned_network_with_the_most_inputs_is_opened(tmp_path):
-    save_network(tmp_path / "run" / "toy.pt", random_net(n_in=3), 0.99)
-    save_network(tmp_path / "run" / "worse.pt", random_net(), 0.5)
-    save_network(tmp_path / "run" / "better.pt", random_net(), 0.6)
+def test_of_a_folder_the_best_learned_network_that_is_no_toy_is_opened(tmp_path):
+    save_network(tmp_path / "run" / "toy.pt", random_net(n_in=30), 0.99)
+    save_network(tmp_path / "run" / "worse.pt", random_net(dt_ms=10.0), 0.5)
+    save_network(tmp_path / "run" / "better.pt", random_net(dt_ms=10.0), 0.6)
     save_network(tmp_path / "run" / "fixed.pt", random_net(delay_mode="fixed"), 0.9)
     save_network(tmp_path / "run" / "relu.pt", random_net(neuron="relu"), 0.9)
     assert best_checkpoint(tmp_path).name == "better.pt"

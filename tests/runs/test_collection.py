@@ -370,7 +370,7 @@ def test_damaged_results_alone_leave_an_empty_table(save, collect):
 
 def test_unfinished_runs_are_named(tmp_path, save, collect):
     save("good", entry("none", 0, 0.5))
-    for name in ("good", "begun", "broken"):
+    for name in ("good", "begun", "broken", "going-on"):
         (tmp_path / "runs" / name / "checkpoints").mkdir(parents=True)
         (tmp_path / "runs" / name / "checkpoints" / "config.json").write_text("{}")
     (tmp_path / "runs" / "empty" / "checkpoints").mkdir(parents=True)
@@ -379,13 +379,17 @@ def test_unfinished_runs_are_named(tmp_path, save, collect):
         "schema": SCHEMA, "started": ["now"], "status": "failed", "error": error,
     }  # fmt: skip
     (tmp_path / "runs" / "broken" / "manifest.json").write_text(json.dumps(content))
+    content |= {"status": "running", "process": {"host": "here", "pid": 7}}
+    (tmp_path / "runs" / "going-on" / "manifest.json").write_text(json.dumps(content))
     done, table = collect()
     assert done.exit_code == 0 and len(table) == 1
-    begun, broken = (tmp_path / "runs" / name for name in ("begun", "broken"))
+    begun, broken, going_on = (tmp_path / "runs" / n for n in ("begun", "broken", "going-on"))
     cause = "04.ipynb, cell [3]: SnnlabError: there is no set"
     assert done.stderr.splitlines() == [
         f"snnlab: {begun}: unfinished; run it again to resume it.",
         f"snnlab: {broken}: failed: {cause}; run it again when the cause is mended.",
+        f"snnlab: {going_on}: begun by process 7 on here, since now; if that has ended, run it "
+        "again to resume it.",
     ]
 
 
