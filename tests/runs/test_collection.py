@@ -388,8 +388,10 @@ def test_unfinished_runs_are_named(tmp_path, save, collect):
     assert done.stderr.splitlines() == [
         f"snnlab: {begun}: unfinished; run it again to resume it.",
         f"snnlab: {broken}: failed: {cause}; run it again when the cause is mended.",
-        f"snnlab: {going_on}: begun by process 7 on here, since now; if that has ended, run it "
-        "again to resume it.",
+        (
+            f"snnlab: {going_on}: begun by process 7 on here, since now; if that has ended, run it "
+            "again to resume it."
+        ),
     ]
 
 
