@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import re
+import symtable
 import sys
 
 import nbformat
@@ -78,6 +79,27 @@ def test_the_next_cell_makes_the_configuration_of_this_notebook(path, nb):
     assert after.source.startswith("config = course.configure(globals())\n")
     config = configure({"plots": None} | dict.fromkeys(parameter_values(path)))
     assert type(config) is NOTEBOOKS[path.stem]
+
+
+def names_of(cell):
+    """Return what a cell assigns, and what its functions read whenever they are called."""
+    table = symtable.symtable(cell.source, "cell", "exec")
+    functions = {s.name for s in ast.parse(cell.source).body if isinstance(s, ast.FunctionDef)}
+    inner = [child for child in table.get_children() if child.get_name() in functions]
+    read = {s.get_name() for child in inner for s in child.get_symbols() if s.is_global()}
+    return {s.get_name() for s in table.get_symbols() if s.is_assigned()}, read
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_no_cell_changes_what_an_earlier_one_needs_to_be_run_again(path, nb):
+    parameters, _ = parameters_cell(nb)
+    cells = code_cells(nb)
+    needed = names_of(parameters)[0]
+    for cell in cells[cells.index(parameters) + 1 :]:
+        assigned, read = names_of(cell)
+        if not {"exercise", "solution"} & {*cell.metadata.get("tags", ())}:
+            assert not assigned & needed, cell.source
+        needed |= read
 
 
 def test_the_version_is_compared_before_anything_can_fail(nb):

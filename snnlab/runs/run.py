@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -60,6 +60,11 @@ class Run:
     def checkpoint_dir(self) -> Path:
         """Folder of the checkpoints, from which a killed run is resumed."""
         return self.dir / "checkpoints"
+
+    @property
+    def earlier_dir(self) -> Path:
+        """Folder of what a finished run left here, until this one has its result."""
+        return self.dir / "earlier"
 
     @property
     def finished(self) -> str | None:
@@ -148,6 +153,7 @@ class Run:
         self._collect_metrics()
         write_text(path, f"{text}\n")
         manifest.end(self.dir, "finished", data=record["data"])
+        shutil.rmtree(self.earlier_dir, ignore_errors=True)
         if lock := _locks.pop(self.dir, None):
             lock.lock.release()  # the run is over, though its notebook may stay open
         return path
@@ -174,8 +180,9 @@ def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = No
 
     A notebook of one's own says `run = snnlab.runs.start(globals())`.
 
-    A run that was killed there is resumed from its checkpoints. Checkpoints of a finished run, or
-    of another configuration or notebook, are removed first.
+    A run that was killed there is resumed from its checkpoints. What a finished run left there is
+    kept in the folder `earlier` until this run has its result. Checkpoints of an unfinished run of
+    another configuration or notebook are removed.
 
     Args:
         parameters: the configuration of the notebook, or its variables, all its parameters among
@@ -200,14 +207,29 @@ def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = No
         _locks[folder] = manifest.hold(folder, "run", LOCK_SECONDS)
     owner = run.checkpoint_dir / "config.json"  # says whose checkpoints these are
     identity = json.dumps(manifest.identity(config, code), indent=1)
-    result = folder / "result.json"
-    if result.exists() or not owner.is_file() or owner.read_text(encoding="utf-8") != identity:
-        result.unlink(missing_ok=True)
+    finished = (folder / "result.json").exists()
+    if finished:
+        _keep(run)
+    if finished or not owner.is_file() or owner.read_text(encoding="utf-8") != identity:
         shutil.rmtree(run.checkpoint_dir, ignore_errors=True)
         write_text(owner, identity)
     manifest.begin(run)
     os.environ[log_choice.DEFAULT] = "tensorboard" if config.profile == "paper" else "none"
     return run
+
+
+def _keep(run: Run) -> None:
+    """Move the result and checkpoints of a finished run aside, and say so in a notebook."""
+    shutil.rmtree(run.earlier_dir, ignore_errors=True)
+    make_folder(run.earlier_dir)
+    for path in (run.checkpoint_dir, run.dir / manifest.FILE, run.dir / "result.json"):
+        with suppress(FileNotFoundError):
+            path.rename(run.earlier_dir / path.name)
+    if run.code == UNKNOWN:
+        print(
+            f"This run begins anew. The finished one is kept in {run.earlier_dir} until this one "
+            "has its result."
+        )
 
 
 def run_folder(config: Config, experiment: str = "", code: NotebookCode = UNKNOWN) -> Path:

@@ -238,7 +238,7 @@ def test_a_result_that_is_not_there_is_said_so(tmp_path):
         load_result(tmp_path)
 
 
-def test_a_killed_run_keeps_its_checkpoints_and_a_finished_or_other_one_does_not(tmp_path):
+def test_a_run_goes_on_from_its_own_checkpoints_and_not_from_those_of_another_one(tmp_path):
     config = resolve("04_learning_delays", profile="tiny", out=str(tmp_path))
     mark = runs.start(config).checkpoint_dir / "learned.pt"
     mark.touch()
@@ -247,10 +247,27 @@ def test_a_killed_run_keeps_its_checkpoints_and_a_finished_or_other_one_does_not
     assert not mark.exists()
     mark.touch()
     run = runs.start(resolve("04_learning_delays", profile="tiny", out=str(tmp_path), seed=1))
-    assert mark.exists()
-    run.save_result([ENTRY], data=DATA)
-    runs.start(run.config)
-    assert not mark.exists() and not (tmp_path / "result.json").exists()
+    assert mark.exists() and run.checkpoint_dir == mark.parent
+
+
+def test_a_finished_run_is_kept_until_the_next_one_has_its_result(tmp_path, capsys):
+    config = resolve("04_learning_delays", profile="tiny", out=str(tmp_path))
+    first = runs.start(config)
+    (first.checkpoint_dir / "learned.pt").write_text("hours of training")
+    first.save_result([ENTRY], data=DATA)
+    assert not capsys.readouterr().out
+    for _ in range(2):  # the cell may be executed twice
+        run = runs.start(config)
+        assert not (tmp_path / "result.json").exists() and not run.finished
+        assert [path.name for path in run.checkpoint_dir.iterdir()] == ["config.json"]
+        kept = tmp_path / "earlier"
+        assert load_result(kept).results[0]["test_accuracy"] == 0.75
+        assert (kept / "checkpoints" / "learned.pt").read_text() == "hours of training"
+        assert manifest.read(kept)["status"] == "finished"
+    said = f"The finished one is kept in {kept} until this one has its result."
+    assert capsys.readouterr().out.count(said) == 1
+    run.save_result([ENTRY | {"test_accuracy": 0.5}], data=DATA)
+    assert not kept.exists() and load_result(tmp_path).results[0]["test_accuracy"] == 0.5
 
 
 def test_the_commit_and_whether_it_was_changed_are_recorded(tmp_path, monkeypatch):
