@@ -181,7 +181,10 @@ def test_a_checkpoint_of_a_class_knows_the_largest_delay_of_each_layer(tmp_path)
         return nn.Sequential(DelayLinear(N_IN, CLASSES, max_delay), SumOverTime())
 
     train(short(2), "", checkpoint=tmp_path / "a.pt")
-    message = r"a.pt: the layers of the model have max_delay = \[3\], .* network \[2\]; .* for a new training, "
+    message = (
+        r"a.pt: the layers of the model have max_delay = \[3\], .* network \[2\]; .*"
+        "for a new training, another experiment name or file"
+    )
     with pytest.raises(SnnlabError, match=message):
         open_network(tmp_path / "a.pt", model=short(3), dt_ms=10)
     with pytest.raises(SnnlabError, match=message):
