@@ -23,6 +23,7 @@ from snnlab.runs.notebook_code import read_notebook
 from snnlab.runs.publish import clean
 
 EXERCISE, SOLUTION = "exercise", "solution"  # tags
+UNSOLVED = "The notebook runs through with its exercises unsolved."  # not so in an assignment
 YOUR_ANSWER = "*Your answer (double-click here to write it):*"
 
 
@@ -46,7 +47,8 @@ def assignment(nb: Any) -> Any:
     """Return a copy of a notebook as the source of an nbgrader assignment.
 
     A checked exercise becomes a cell with a solution region and an autograded test, of one point;
-    an open question becomes an answer that is graded by hand, of one point.
+    an open question becomes an answer that is graded by hand, of one point. An exercise without an
+    answer stops "Run All", so a sentence that says otherwise is left out.
 
     Raises:
         SnnlabError: an exercise has no check or no solution.
@@ -61,6 +63,7 @@ def assignment(nb: Any) -> Any:
         if EXERCISE in tags:
             stub = cell
         elif SOLUTION not in tags:
+            cell.source = cell.source.replace(UNSOLVED, "").rstrip("\n")
             cells.append(cell)
         elif cell.cell_type == "code":
             cells += nbgrader.checked_exercise(stub, cell)

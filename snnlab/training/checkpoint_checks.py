@@ -18,7 +18,12 @@ from torch.optim import Optimizer
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
 from snnlab.data.protocols import Batches
-from snnlab.training.checkpoints import check_delays, check_parameters, differences
+from snnlab.training.checkpoints import (
+    NEW_TRAINING,
+    check_delays,
+    check_parameters,
+    differences,
+)
 
 # The entries of a checkpoint, and their types
 ENTRIES: dict[str, Any] = {
@@ -65,7 +70,7 @@ def check_resumable(content: dict[str, Any], model: Any, recipe: Any, moving: li
     expected = dataclasses.asdict(recipe)
     if different := differences(content["recipe"], expected, expected):
         raise SnnlabError(
-            f"trained with another recipe: {different}; use the same one or another file."
+            f"trained with another recipe: {different}; give the same recipe or, {NEW_TRAINING}."
         )
     history, best = content["history"], content["best"]
     _check_history(history, epochs=recipe.epochs)
@@ -104,7 +109,7 @@ def check_data(content: dict[str, Any], data: dict[str, dict[str, int]]) -> None
             if (theirs := recorded[name][key]) != value:
                 raise SnnlabError(
                     f"trained on other data: {name} had {key} {theirs}, and now {value}; give the "
-                    "same data or, for a new training, a name that no file has."
+                    f"same data or, {NEW_TRAINING}."
                 )
 
 
@@ -160,7 +165,8 @@ def _check_moving(moving: list[Any], saved: list[Any], *, epochs: int) -> None:
         if not fits:
             raise SnnlabError(
                 "the state of its optimisers or schedules is not one of this recipe, network and "
-                "version of torch; choose another file."
+                "version of torch; choose another file or, for a new training, another experiment "
+                "name."
             )
 
 

@@ -18,6 +18,8 @@ from snnlab.nn.delay_parameters import ROUNDED, without_rounded
 from snnlab.nn.network_config import NetworkConfig
 
 FORMAT = 6  # 5 has the network's kind of delays; 6 the bits of its weights and delays
+# Ends the advice where a checkpoint is of another network, recipe or data
+NEW_TRAINING = "for a new training, another experiment name or file"
 
 
 def save(path: str | Path, *, network: NetworkConfig, **payload: Any) -> None:
@@ -103,7 +105,7 @@ def _checked(path: str | Path, content: Any, network: NetworkConfig | None) -> d
             values = differences(theirs, expected, theirs.keys() | expected.keys())
             raise SnnlabError(
                 f"{path}: a checkpoint of another network: {values}; give the settings it was "
-                "trained with."
+                f"trained with or, {NEW_TRAINING}."
             )
     return content
 
@@ -233,7 +235,7 @@ def check_delays(content: dict[str, Any], model: nn.Module) -> None:
         if value not in (None, ours[name]):
             raise SnnlabError(
                 f"the layers of the model have {name} = {ours[name]}, those of the trained network "
-                f"{value}; give a model with the same."
+                f"{value}; give a model with the same or, {NEW_TRAINING}."
             )
 
 
@@ -276,7 +278,7 @@ def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
         raise SnnlabError(
             f"its parameters are not those of {type(model).__name__} as it is built here "
             f"({listed}{', ...' if len(names) > 3 else ''}); give the arguments that it was "
-            "trained with, or choose another file."
+            "trained with, choose another file or, for a new training, another experiment name."
         )
     for name, value in state.items():
         # A network of one's own may have a buffer of infinite values, such as a mask

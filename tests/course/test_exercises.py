@@ -32,6 +32,14 @@ def soft_rate(x, steps):
     return torch.floor(steps * x + 0.5).clamp(0, steps) / steps
 
 
+def fires_above(x, steps):
+    v, spikes = torch.full_like(x, 0.5), torch.zeros_like(x)
+    for _ in range(steps):
+        s = (v + x > 1).float()
+        v, spikes = v + x - s, spikes + s
+    return spikes / steps
+
+
 def rounded_down(x, steps):
     v, spikes = torch.zeros_like(x), torch.zeros_like(x)
     for _ in range(steps):
@@ -70,6 +78,11 @@ def rectangle(backward=lambda gradient, over: gradient * (over.abs() < 0.5)):
     return Step.apply
 
 
+def window_in_place(gradient, over):
+    gradient[over.abs() >= 0.5] = 0
+    return gradient
+
+
 def arriving(spikes, weight, delay):
     columns = [np.append(np.zeros(d), spikes[:, j])[: len(spikes)] for j, d in enumerate(delay)]
     return np.stack(columns, 1) @ weight
@@ -79,8 +92,8 @@ def moves(name, part):
     return (name.rpartition(".")[2] in ("P", "SIG")) == (part == "delays")
 
 
-def level(delay, max_delay, bits, *, down=False):
-    grid = np.rint(np.linspace(0, max_delay, 2**bits))
+def level(delay, max_delay, bits, *, down=False, to_whole=np.rint):
+    grid = to_whole(np.linspace(0, max_delay, 2**bits))
     return grid[grid <= delay].max() if down else grid[np.abs(grid - delay).argmin()]
 
 
@@ -100,10 +113,19 @@ def chosen(valid, test):
         ("weakest_input", 0.05, 1.0, "weaker input"),
         ("weakest_input", torch.tensor([0.05]), 0.2, "Solve for H"),
         ("tau_in_steps", 1 - 1 / 1.005, 1.005, "Now beta"),
+        ("tau_in_steps", 0.00498, 0.995, "what is lost"),
+        ("tau_in_steps", 0.005, 1 / 1.005, "what is lost"),
+        ("tau_in_steps", 0.005, 0.96, "tau in steps is tau_ms / dt_ms"),
+        ("tau_in_steps", 0.005, 0.99, "tau in steps is tau_ms / dt_ms"),
+        ("tau_in_steps", 0.005, 1.0, "tau in steps is tau_ms / dt_ms"),
+        ("tau_in_steps", 0.005, 0.37, "exact exponential"),
         ("tau_in_steps", 0.005, 1 - 1 / 10.05, "divide by dt_ms"),
         ("largest_gap", 8, 9, "shrunk to 0.271"),
         ("largest_gap", 8, 0.7 * 0.9**8 + 0.7, "number of steps"),
+        ("largest_gap", 8, 1.001, "number of steps"),
         ("largest_gap", 8.0, 3, "longer gap still works"),
+        ("largest_gap", 8, 1, "longer gap still works"),
+        ("largest_gap", 8, 8.04, "a whole number of steps"),
         ("gradient_back", 2.5 * 0.9**3, 0.9**3, "Multiply by the surrogate"),
         ("gradient_back", 1.82, 2.5, "Three steps earlier"),
         ("meeting_ms", 20, 180, "earlier spike"),
@@ -131,12 +153,20 @@ def chosen(valid, test):
         ("coarser", 0, 1, "Set the sliders"),
         ("nearest_level", level, lambda d, m, b: round(d), "nearest whole step"),
         ("nearest_level", level, lambda d, m, b: level(d, m, b, down=True), "cuts off"),
+        ("nearest_level", level, lambda d, m, b: level(d, m, b, to_whole=np.floor), "are rounded:"),
+        (
+            "nearest_level",
+            level,
+            lambda d, m, b: level(d, m, b, to_whole=np.ceil),
+            "The levels are",
+        ),
         ("nearest_level", level, lambda d, m, b: 0, "The levels are"),
         ("weakest_current", 0.375, 0.5, "weaker input"),
         ("weakest_current", 3 / 8, 0.125, "What is lost"),
         ("epochs_for_an_eighth", 213.3, 80, "fine-tuning alone"),
         ("epochs_for_an_eighth", 640 / 3, 880, "a sixth of one"),
         ("soft_reset_rate", soft_rate, rounded_down, "starts at 0"),
+        ("soft_reset_rate", soft_rate, fires_above, "It fires at H = 1, too"),
         ("soft_reset_rate", soft_rate, lambda x, steps: x.clamp(0, 1), "Begin at V = 0.5"),
         ("step_without_events", 8, 7, "across the edges"),
         ("step_without_events", 8, 1, "moves rows only"),
@@ -184,6 +214,12 @@ def chosen(valid, test):
             rectangle(),
             rectangle(lambda g, h: 1.0 * (h.abs() < 0.5)),
             "chain",
+        ),
+        (
+            "rectangle_surrogate",
+            rectangle(window_in_place),
+            rectangle(lambda g, h: window_in_place(g, h / 2)),
+            "too wide",
         ),
         ("rectangle_surrogate", rectangle(), rectangle(lambda g, h: g), "passes every gradient on"),
         ("rectangle_surrogate", rectangle(), rectangle(lambda g, h: None), "returns nothing"),
@@ -272,7 +308,22 @@ def test_a_right_function_is_right_in_whatever_form_it_returns(membrane):
     ("answer", "hint"),
     [
         (0.5, "pass its name"),
-        (without_return, "returns nothing"),
+        (
+            without_return,
+            "For without_return(0.0, 0.5, 10.0), your function returns nothing (None).",
+        ),
+        (
+            lambda v, x, tau: v - v / tau + x if v < 0.5 else None,
+            "For <lambda>(0.5, 0.1, 10.0), your function returns nothing",
+        ),
+        (lambda v, x, tau: (n for n in [1]), "0.5 is expected; yours is <generator>."),
+        (lambda v, x, tau: {"H": 0.5}, "0.5 is expected; yours is <dict>."),
+        (lambda v, x, tau: ..., "0.5 is expected; yours is `...`."),
+        (lambda v, x, tau: [[1], [1, 2]], "0.5 is expected; yours is <list>."),
+        (
+            lambda v, x, tau: v - v / tau + x if tau > 5 else {1},
+            "[0.16, 0.32] is expected; yours is <set>.",
+        ),
         (lambda v, x, tau: v, "For <lambda>(0.0, 0.5, 10.0), 0.5 is expected; yours is 0. H = "),
         (lambda v, x, tau: (1 - 1 / tau) * v + x / tau, "Leave the input as it is."),
         (lambda v, x, tau: np.sum((1 - 1 / tau) * v + x), "(2,) is expected; yours is ()"),
@@ -319,8 +370,8 @@ def test_a_number_with_a_unit_or_in_quotation_marks_gets_a_sentence():
 
 
 def test_each_prediction_of_where_the_delay_ends_has_its_own_verdict():
-    verdicts = {answer: check("narrow_from_the_start", answer) for answer in (4, 5, 5.4, 10, 16)}
-    assert [verdict.right for verdict in verdicts.values()] == [True, True, True, False, False]
+    verdicts = {answer: check("narrow_from_the_start", answer) for answer in (4, 5, 5.4, 7, 10, 16)}
+    assert [answer for answer, verdict in verdicts.items() if verdict.right] == [5, 5.4]
     assert "does not get that far" in verdicts[10].text and "right delay" in verdicts[16].text
 
 
@@ -329,9 +380,47 @@ def test_a_number_may_be_an_array_of_one(answer):
     assert check("weakest_input", answer).right
 
 
-@pytest.mark.parametrize("answer", [[0.05], print, ..., np.array([1.0, 2.0])])
-def test_what_is_no_number_gets_a_sentence(answer):
-    assert "The answer is one number, such as 0.5; yours is" in check("weakest_input", answer).text
+@pytest.mark.parametrize("name", ["weakest_input", "largest_gap"])
+@pytest.mark.parametrize("answer", [[8], print, ..., np.array([1.0, 2.0])])
+def test_what_is_no_number_gets_a_sentence(name, answer):
+    assert "The answer is one number, such as 0.5; yours is" in check(name, answer).text
+
+
+@pytest.mark.parametrize("answer", ["8", "eight", b"8", np.array("8"), np.array(b"8")])
+def test_a_number_in_quotation_marks_is_refused(answer):
+    assert "Give a number, without quotation marks" in check("largest_gap", answer).text
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "near"),
+    [
+        ("largest_gap", 8, (7.96, 8.04)),
+        ("step_without_events", 8, (7.96, 8.04)),
+        ("dark_shapes", 50, (49, 49.8, 51)),
+        ("largest_delay_ms", 240, (239, 242)),
+        ("shuffled_histogram", 0, (0.001, 1)),
+        ("added_parameters", 2240, (2239, 2250)),
+        ("meeting_ms", 20, (19.9, 20.1)),
+        ("shifted_ms", 40, (39.7, 40.3)),
+        ("fair_epochs", 36, (35.7, 36.2)),
+        ("delays_alone", 0, (0.001, 1)),
+        ("seeds_needed", 22, (21.9, 22.1)),
+        ("stored_bits", 4480, (4436, 4500)),
+        ("coarser", 0, (0.001, 1)),
+    ],
+)
+def test_a_count_or_a_choice_is_judged_exactly(name, right, near):
+    assert check(name, right).right and check(name, float(right)).right
+    assert [check(name, answer).right for answer in near] == [False] * len(near)
+
+
+def test_what_a_checker_shows_is_as_a_student_would_write_it():
+    verdict = check("soft_reset_rate", lambda current, steps: 2 * current)
+    assert "For <lambda>([0.4], 5), 0.4 is expected; yours is 0.8." in verdict.text
+    wrong = check("what_moves", lambda name, part: 0)
+    assert "True is expected; yours is 0." in wrong.text
+    wrong = check("what_moves", lambda name, part: False)
+    assert "True is expected; yours is False." in wrong.text
 
 
 def test_several_values_may_come_as_an_array():

@@ -1,5 +1,6 @@
 """The student edition and the nbgrader assignments of notebooks."""
 
+import ast
 import re
 
 import nbformat
@@ -7,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from notebooks import LESSONS, PATHS, code_cells
+from notebooks import LESSONS, PATHS, code_cells, has_tag
 from snnlab._utils.errors import SnnlabError
 from snnlab.cli.main import app
-from snnlab.runs import student
+from snnlab.runs import nbgrader, student
 
 
 def tagged(make, source, *tags, **more):
@@ -141,7 +142,7 @@ def test_the_nbgrader_assignment_keeps_signatures_and_units(course):
     membrane, membrane_test, number, number_test, question = valid(nb)
     todo = ["# YOUR CODE HERE", "raise NotImplementedError()"]
     check, indented = 'course.check("membrane", h)', [f"    {line}" for line in todo]
-    assert released(membrane).splitlines() == ["def h(v, x):", *indented, check]
+    assert released(membrane).splitlines() == ["def h(v, x):", "    # your code", *indented, check]
     unit, check = "answer = None  # your answer, in ms", 'course.check("meeting_ms", answer)'
     assert released(number).splitlines() == [unit, *todo, check]
     assert "return v + x" in membrane.source and "answer = 20" in number.source
@@ -165,9 +166,79 @@ def test_an_exercise_without_the_same_check_is_an_error():
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_every_notebook_is_a_valid_assignment(path):
-    nb = student.assignment(nbformat.read(path, as_version=4))
+    original = nbformat.read(path, as_version=4)
+    nb = student.assignment(original)
     nbformat.validate(nb)
-    valid(nb)
+    stubs = {cell.id: cell.source for cell in original.cells if has_tag(cell, "exercise")}
+    graded = valid(nb)
+    assert stubs.keys() <= {cell.id for cell in graded}
+    for cell in code_cells(nb):
+        for source in (cell.source, released(cell)):
+            compile(source, cell.id, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        kept = set(released(cell).splitlines())
+        for line in stubs.get(cell.id, "").splitlines():
+            before, _, comment = line.partition(" ...")
+            assert {line, f"{before}{comment}"} & kept, f"{cell.id}: {line!r} is not released"
+    text = "\n".join(released(cell) for cell in nb.cells)
+    assert "runs through with its exercises unsolved" not in text
+
+
+TODO = "# YOUR CODE HERE", "raise NotImplementedError()"
+
+
+def released_lines(stub, solution):
+    """Return the lines that students get of an exercise, without the check."""
+    check = '\ncourse.check("x", f)'
+    cell, _ = nbgrader.checked_exercise(
+        new_code_cell(stub + check), new_code_cell(solution + check)
+    )
+    *lines, last = released(cell).splitlines()
+    assert last == check[1:]
+    return lines
+
+
+def test_each_empty_body_of_a_class_is_a_region():
+    stub = "class A:\n    def f(self): ...  # one\n\n    def g(self): ...\n\n\na = A()"
+    solution = "class A:\n    def f(self):\n        return 1\n\n    def g(self):\n        return 2"
+    region = [f"        {line}" for line in TODO]
+    assert released_lines(stub, solution + "\n\n\na = A()") == [
+        *("class A:", "    def f(self):  # one", *region),
+        *("", "    def g(self):", *region, "", "", "a = A()"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stub", "solution", "expected"),
+    [
+        (
+            "answer = None  # in ms\nif answer:\n    print(answer)",
+            "answer = 5",
+            ["answer = None  # in ms", *TODO, "if answer:", "    print(answer)"],
+        ),
+        (
+            'def f(x):\n    """Add."""\n    y = x\n    ...',
+            'def f(x):\n    """Add."""\n    y = x\n\n    # the sum\n    return y + 1',
+            ["def f(x):", '    """Add."""', "    y = x", *(f"    {line}" for line in TODO)],
+        ),
+        (
+            "def f(x): ...\n\n\nf(1)",
+            "import math\n\n\ndef f(x):\n    return math.pi",
+            ["def f(x): ...", "", "", "f(1)", *TODO],
+        ),
+        ("def f(x): ...", "def f(x): return x", ["def f(x): ...", *TODO]),
+        ("%time", "%time\nf = 1", ["%time", *TODO]),
+    ],
+    ids=["number", "begun", "more code", "one line", "magic"],
+)
+def test_all_of_a_stub_is_released_but_its_empty_places(stub, solution, expected):
+    assert released_lines(stub, solution) == expected
+
+
+def test_an_assignment_does_not_promise_to_run_through():
+    nb = lesson()
+    nb.cells[1].source = f"# Title\n\nContents\n\n{student.UNSOLVED}"
+    assert student.assignment(nb).cells[1].source == "# Title\n\nContents"
+    assert student.UNSOLVED in student.student_edition(nb).cells[1].source
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,8 @@ def test_a_checkpoint_of_a_class_needs_a_network_of_its_shape(tmp_path):
     with pytest.raises(SnnlabError, match=r"a.pt: a network of the class Adaptive, .* model=Adapt"):
         open_network(tmp_path / "a.pt", dt_ms=10)
     with pytest.raises(
-        SnnlabError, match=r"a.pt: its parameters are not those of DelayLinear .*wei"
+        SnnlabError,
+        match=r"a.pt: its parameters are not those of DelayLinear .*wei.*, for a new training, ano",
     ):
         open_network(tmp_path / "a.pt", model=DelayLinear(3, 2, 1), dt_ms=10)
     with pytest.raises(SnnlabError, match="does not say how long a time step is"):
@@ -180,7 +181,10 @@ def test_a_checkpoint_of_a_class_knows_the_largest_delay_of_each_layer(tmp_path)
         return nn.Sequential(DelayLinear(N_IN, CLASSES, max_delay), SumOverTime())
 
     train(short(2), "", checkpoint=tmp_path / "a.pt")
-    message = r"a.pt: the layers of the model have max_delay = \[3\], .* network \[2\]"
+    message = (
+        r"a.pt: the layers of the model have max_delay = \[3\], .* network \[2\]; .*"
+        "for a new training, another experiment name or file"
+    )
     with pytest.raises(SnnlabError, match=message):
         open_network(tmp_path / "a.pt", model=short(3), dt_ms=10)
     with pytest.raises(SnnlabError, match=message):

@@ -10,6 +10,8 @@ Each notebook has a module here with its exercises. To add one, write into that 
         hints={1.0: "That is the threshold. How much comes in with each step?"},
     )
 
+A number may be off by 1 %. For a count, or one of a few choices, add `tolerance=EXACT`.
+
 For an exercise whose answer is a function that the student writes, give the right function, the
 arguments of each call (simple ones first), and typical mistakes:
 

@@ -1,6 +1,9 @@
 """The exercises of notebook 08."""
 
-from snnlab.course.exercises.judge import function_exercise, number_exercise
+from collections.abc import Callable
+from functools import partial
+
+from snnlab.course.exercises.judge import EXACT, function_exercise, number_exercise
 
 function_exercise(
     "ring_slot",
@@ -34,6 +37,7 @@ number_exercise(
         280: "That is a delay an input. Here each synapse has its own.",
     },
     hint="Count the synapses, and how many bits tell the delays 0 to 12 apart.",
+    tolerance=EXACT,
 )
 
 number_exercise(
@@ -42,12 +46,15 @@ number_exercise(
     praise="Delays of 2 bits still have four values; weights of 2 bits have a sign at most.",
     hints={1: "Set the sliders to 8 and 2 bits, then to 2 bits and as many as there are."},
     hint="Give 0 or 1.",
+    tolerance=EXACT,
 )
 
 
-def _nearest_level(delay: float, max_delay: int, bits: int) -> int:
+def _nearest_level(
+    delay: float, max_delay: int, bits: int, *, to_whole: Callable[[float], int] = round
+) -> int:
     last = 2**bits - 1
-    levels = [round(number * max_delay / last) for number in range(last + 1)]
+    levels = [to_whole(number * max_delay / last) for number in range(last + 1)]
     return min(levels, key=lambda level: abs(level - delay))
 
 
@@ -63,6 +70,9 @@ function_exercise(
         (4.6, 12, 3),
         (10.9, 12, 3),
         (3.7, 15, 4),
+        # the levels 0, 2, 3, 5, ... of 3 bits, not 0, 1, 3, 5, ... or 0, 2, 4, 6, ...
+        (0.7, 12, 3),
+        (2.6, 12, 3),
     ],
     praise="A grid with both of its ends in use: the longest delay stays.",
     hint="The levels are round(k * max_delay / (2**bits - 1)) for k = 0, 1, ..., 2**bits - 1.",
@@ -74,6 +84,9 @@ function_exercise(
                 for level in (round(k * max_delay / (2**bits - 1)) for k in range(2**bits))
                 if level <= delay
             )
+        ),
+        "The levels are rounded: the second of 3 bits is 12/7 = 1.71, so it is 2 and not 1.": (
+            partial(_nearest_level, to_whole=int)
         ),
         "That is the nearest whole step. With few bits most steps are no level.": (
             lambda delay, max_delay, bits: round(delay)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from snnlab.course.exercises.judge import function_exercise, number_exercise
+from snnlab.course.exercises.judge import EXACT, function_exercise, number_exercise
 
 number_exercise(
     "meeting_ms",
@@ -16,6 +16,7 @@ number_exercise(
     },
     hint="The first arrives at 100 + 60 ms. The second travels for 140 ms, and has to arrive "
     "then, too.",
+    tolerance=EXACT,
 )
 
 number_exercise(
@@ -25,6 +26,7 @@ number_exercise(
     "it answers.",
     hints={0: "All spikes arrive together as before, but not at the same time as before."},
     hint="Every spike arrives 40 ms later than before. When do they meet now?",
+    tolerance=EXACT,
 )
 
 

@@ -14,6 +14,8 @@ from snnlab._utils.escape import status_html
 from snnlab._utils.fields import known
 
 Checker = Callable[[Any], str]
+# Relative tolerance of a count, or of one of a few choices
+EXACT = 1e-6
 # The hint of a checker for a function that the student has not filled in
 YOUR_TURN = "Your turn: put your answer in and run the cell again."
 # The checker of each exercise, and the praise for a right answer
@@ -60,9 +62,10 @@ def number_exercise(
     expected: float,
     *,
     praise: str,
-    hint: str,
+    hint: str | Callable[[float], str],
     hints: Mapping[float, str],
     tolerance: float = 0.01,
+    hint_tolerance: float | None = None,
 ) -> None:
     """Register an exercise whose answer is one number.
 
@@ -70,22 +73,31 @@ def number_exercise(
         name: of the exercise, for `check`.
         expected: the right answer.
         praise: what a right answer means; shown after "Right."
-        hint: for a wrong answer.
+        hint: for a wrong answer, or a function that makes it of the answer.
         hints: for particular wrong answers, their own hints.
-        tolerance: relative, of the right answer and of those in `hints`.
+        tolerance: relative, of the right answer; `EXACT` for a count or a choice.
+        hint_tolerance: of the answers in `hints`; None for the same.
     """
     texts = {expected: "", **hints}
+    wide = tolerance if hint_tolerance is None else hint_tolerance
 
     @exercise(name, praise)
     def _(answer: Any) -> str:
-        if isinstance(answer, str):
-            return f"Give a number, without quotation marks and unit; got {answer!r}."
         try:
-            number = float(getattr(answer, "item", lambda: answer)())
+            value = getattr(answer, "item", lambda: answer)()
+            if isinstance(value, str | bytes):
+                return f"Give a number, without quotation marks and unit; got {answer!r}."
+            number = float(value)
         except (TypeError, ValueError, RuntimeError, OverflowError):
             return f"The answer is one number, such as 0.5; yours is {answer!r:.60}."
-        matching = [value for value in texts if close(number, value, tolerance)]
-        return texts[min(matching, key=lambda value: abs(number - value))] if matching else hint
+        near = [
+            value
+            for value in texts
+            if close(number, value, tolerance if value == expected else wide)
+        ]
+        if near:
+            return texts[min(near, key=lambda value: abs(number - value))]
+        return hint if isinstance(hint, str) else hint(number)
 
 
 def function_exercise(
@@ -125,8 +137,12 @@ def function_exercise(
         for arguments in inputs:
             given = deepcopy(arguments)
             result, expected = answer(*given), reference(*deepcopy(arguments))
+            shown = ", ".join(map(_brief, arguments))
+            call = f"{getattr(answer, '__name__', 'f')}({shown})"
+            if result is None and _is_stub(answer):
+                return YOUR_TURN
             if result is None:
-                return YOUR_TURN if _is_stub(answer) else "Your function returns nothing (None)."
+                return f"For {call}, your function returns nothing (None). Is a `return` missing?"
             if _difference(list(arguments), list(given), tolerance=0):
                 return "Your function changes its arguments; work on a copy of them."
             if difference := _difference(expected, result):
@@ -137,8 +153,6 @@ def function_exercise(
             pairs = zip(results(mistake), results(answer), strict=True)
             if not any(_difference(wrong, returned) for wrong, returned in pairs):
                 return text
-        shown = ", ".join(map(_brief, arguments))
-        call = f"{getattr(answer, '__name__', 'f')}({shown})"
         return f"For {call}, {difference}. {hint}"
 
 
@@ -167,32 +181,50 @@ def _difference(expected: Any, result: Any, tolerance: float = 1e-4) -> str:
         pairs = enumerate(zip(expected, result, strict=True), 1)
         parts = ((n, _difference(*pair, tolerance)) for n, pair in pairs)
         return next((f"in value {n}, {text}" for n, text in parts if text), "")
-    right, yours = np.asarray(to_numpy(expected)), np.asarray(to_numpy(result))
+    right, yours = _array(expected), _array(result)
     if right.dtype == object:  # such as a network among the arguments
         return ""
     if right.size == yours.size == 1:
         right, yours = right.reshape(()), yours.reshape(())
-    if right.shape != yours.shape:
+    if right.shape != yours.shape and yours.dtype != object:
         return f"the shape {right.shape} is expected; yours is {yours.shape}"
     if right.dtype.kind in "US" or yours.dtype.kind not in "biufc":
-        same = bool(np.all(right == yours))
-        return "" if same else f"{_brief(right)} is expected; yours is {_brief(yours)}"
+        same = right.shape == yours.shape and bool(np.all(right == yours))
+        return "" if same else f"{_brief(expected)} is expected; yours is {_brief(result)}"
     equal = np.isclose(right, yours, rtol=tolerance, atol=tolerance / 100, equal_nan=True)
     if equal.all():
         return ""
     place = tuple(map(int, np.argwhere(~equal)[0]))
     where = f" at index {list(place)}" if place else ""
-    return f"{right[place]:.4g} is expected{where}; yours is {yours[place]:.4g}"
+    return f"{_number(right[place])} is expected{where}; yours is {_number(yours[place])}"
+
+
+def _array(value: Any) -> np.ndarray:
+    """Return a value as an array; what numpy cannot read, such as ragged lists, as an object."""
+    try:
+        return np.asarray(to_numpy(value))
+    except (TypeError, ValueError, RuntimeError):
+        array = np.empty((), object)
+        array[()] = value
+        return array
+
+
+def _number(value: np.generic) -> str:
+    """Return a number with four digits, or `True` or `False`."""
+    return str(value) if value.dtype.kind == "b" else f"{value:.4g}"
 
 
 def _brief(value: Any) -> str:
     """Return a value as a student would write it, or its shape if it is large."""
-    array = np.asarray(to_numpy(value))
+    if value is None or value is ...:
+        return "None" if value is None else "`...`"
+    array = _array(value)
     if array.size > 8 or array.dtype == object:
         kind = type(value).__name__
         return f"<{kind} of shape {array.shape}>" if array.ndim else f"<{kind}>"
-    numbers = np.round(array, 4).tolist() if array.dtype.kind in "fc" else array.tolist()
-    return repr(numbers)
+    if array.dtype.kind in "fc":  # float64 first: as float32, 0.4 would be shown as 0.40000000596
+        array = np.round(array.astype(complex if array.dtype.kind == "c" else float), 4)
+    return repr(array.tolist())
 
 
 def check(name: str, answer: Any) -> Verdict:

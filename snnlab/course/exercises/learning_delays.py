@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from snnlab.course.exercises.judge import function_exercise, number_exercise
+from snnlab.course.exercises.judge import EXACT, function_exercise, number_exercise
 
 _SPIKES = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [1.0, 1.0]])  # (T, N)
 
@@ -60,7 +60,7 @@ number_exercise(
         16: "That is the right delay. Does downhill lead there from 4 steps, on the dotted line?",
         10: "It does not get that far. How many bumps of the dotted line lie between 4 and 10?",
     },
-    tolerance=0.3,
+    tolerance=0.1,  # "about 5" is what rounds to 5, such as the 5.4 of the run
 )
 
 number_exercise(
@@ -73,6 +73,7 @@ number_exercise(
         24: "That is in steps. A step lasts 10 ms.",
     },
     hint="The first tap is delay 0. Which delay is the last of 25 taps? Times 10 ms.",
+    tolerance=EXACT,
 )
 
 number_exercise(
@@ -85,6 +86,7 @@ number_exercise(
     },
     hint="Take a pack of cards, write a delay on each, and shuffle. Which delays are in the pack "
     "now?",
+    tolerance=EXACT,
 )
 
 number_exercise(
@@ -94,5 +96,5 @@ number_exercise(
     hints={2 * 70 * 32: "That is weights and delays together. Only the delays were asked for."},
     hint="Each of the 32 neurons has a synapse from each of the 70 inputs, and each synapse has "
     "one delay.",
-    tolerance=1e-6,
+    tolerance=EXACT,
 )

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from snnlab.course.exercises.judge import (
+    EXACT,
     YOUR_TURN,
-    close,
     exercise,
     function_exercise,
     number_exercise,
@@ -30,6 +30,7 @@ number_exercise(
     "to speak of.",
     hints={
         1.005: "That is tau in steps, well done. Now beta = 1 - 1/tau.",
+        1 / 1.005: "That is what is lost in a step. beta is what is left.",
         1 - 1 / 10.05: "You put tau in ms into the formula. First divide by dt_ms.",
         math.exp(-10 / 10.05): "That is the exact exponential. The neuron uses 1 - 1/tau, and at a "
         "step as long as this the two differ widely.",
@@ -37,6 +38,7 @@ number_exercise(
     },
     hint="tau in steps is tau_ms / dt_ms; beta is 1 - 1/tau.",
     tolerance=0.05,
+    hint_tolerance=0.002,  # 0.995 and 1.005 are two mistakes
 )
 
 
@@ -69,22 +71,27 @@ function_exercise(
 )
 
 
-@exercise("largest_gap", "0.7 * 0.9^8 + 0.7 = 1.001 is enough, one step later it is not.")
-def _largest_gap(answer: Any) -> str:
-    if close(answer, 8):
-        return ""
-    if close(answer, 0.7 * 0.9**8 + 0.7):
-        return "That is H; the question asks for the number of steps."
-    if float(answer) > 8:
-        left = 0.7 * 0.9 ** float(answer)
-        return (
-            f"After {float(answer):g} steps the first spike has shrunk to {left:.3f}. Is the sum 1?"
-        )
+def _gap_hint(gap: float) -> str:
+    if gap % 1:
+        return "The answer is a whole number of steps."
+    if gap > 8:
+        left = 0.7 * 0.9**gap
+        return f"After {gap:g} steps the first spike has shrunk to {left:.3f}. Is the sum 1?"
     return (
         "A longer gap still works. When the second spike comes, the first has shrunk to 0.7 * "
         "0.9^gap."
     )
 
+
+number_exercise(
+    "largest_gap",
+    8,
+    praise="0.7 * 0.9^8 + 0.7 = 1.001 is enough, one step later it is not.",
+    hints={0.7 * 0.9**8 + 0.7: "That is H; the question asks for the number of steps."},
+    hint=_gap_hint,
+    tolerance=EXACT,
+    hint_tolerance=0.001,  # 1 is a number of steps, and 1.001 is H
+)
 
 number_exercise(
     "gradient_back",
@@ -109,7 +116,8 @@ number_exercise(
 def _rectangle_surrogate(answer: Any) -> str:
     if not callable(answer) or isinstance(answer, type):
         return "The answer is a function; pass Rectangle.apply, without calling it."
-    over = torch.tensor([-2.0, -0.75, -0.4, -0.1, 0.0, 0.2, 0.45, 0.8, 3.0], requires_grad=True)
+    values = torch.tensor([-2.0, -0.75, -0.4, -0.1, 0.0, 0.2, 0.45, 0.8, 3.0])
+    over = values.clone().requires_grad_()
     incoming = torch.tensor([1.0, 2.0, -1.0, 0.5, 3.0, -2.0, 1.5, 1.0, 4.0])
     try:
         spikes = answer(over)
@@ -124,25 +132,25 @@ def _rectangle_surrogate(answer: Any) -> str:
             "The output is a tensor of floats, (over >= 0).float(); pass Rectangle.apply, not the "
             "class."
         )
-    if not torch.equal(spikes.detach(), (over >= 0).float()):
+    if not torch.equal(spikes.detach(), (values >= 0).float()):
         return "In forward, the output is 1.0 where over >= 0 and 0.0 elsewhere, without a slope."
     if not spikes.requires_grad:
         return "The output has no gradient: pass Rectangle.apply, a torch.autograd.Function."
-    spikes.backward(incoming)
+    spikes.backward(incoming.clone())  # a right backward may change its grad_output
     gradient = over.grad
     if gradient is None:
         return "backward returns nothing (None); it returns grad_output times the slope."
-    window = (over.abs() < 0.5).float()
+    window = (values.abs() < 0.5).float()
     mistakes = (
         (window, "Multiply the slope by grad_output: the chain rule."),
         (incoming, "backward passes every gradient on: multiply it by the window."),
-        (incoming * (over.abs() < 1), "The window is too wide: the slope is 1 for |over| < 0.5."),
-        (incoming * (over.abs() < 0.25), "The window is too narrow: it ends at |over| = 0.5."),
-        (incoming * (over.detach() >= 0), "The window has two sides: below the threshold, too."),
+        (incoming * (values.abs() < 1), "The window is too wide: the slope is 1 for |over| < 0.5."),
+        (incoming * (values.abs() < 0.25), "The window is too narrow: it ends at |over| = 0.5."),
+        (incoming * (values >= 0), "The window has two sides: below the threshold, too."),
         (incoming * (1 - window), "Your slope is 1 outside of the window; it is 1 inside."),
     )
     for wrong, hint in mistakes:
-        if torch.allclose(gradient, wrong.detach()):
+        if torch.allclose(gradient, wrong):
             return hint
     if not torch.allclose(gradient, incoming * window):
         return (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from snnlab.course.exercises.judge import function_exercise, number_exercise
+from snnlab.course.exercises.judge import EXACT, function_exercise, number_exercise
 
 number_exercise(
     "best_of_150",
@@ -62,5 +62,5 @@ number_exercise(
         93: "You kept the t of three seeds. It falls with the number of seeds.",
     },
     hint="Let n grow from 3 until t(0.975, n - 1) * 1.12 / sqrt(n) is at most 0.5.",
-    tolerance=1e-6,
+    tolerance=EXACT,
 )

@@ -9,8 +9,9 @@ from snnlab.course.exercises.judge import function_exercise, number_exercise
 number_exercise(
     "weakest_current",
     0.375,
-    praise="At 0.375 the membrane comes ever closer to the threshold and never gets there, so the "
-    "input must be greater.",
+    praise="At 0.375 the membrane comes ever closer to the threshold and never gets there (on "
+    "paper; floating-point numbers round up to the threshold after a dozen steps), so the input "
+    "must be greater.",
     hints={
         0.5: "At 0.5 it fires in the first step. A weaker input, held for longer, adds up.",
         0.125: "That is the threshold times what is kept. What is lost in a step has to come in "
@@ -40,12 +41,13 @@ def _soft_rate(
     beta: float = 1.0,
     threshold: float = 1.0,
     hard: bool = False,
+    above: bool = False,
 ) -> torch.Tensor:
     """Return spikes a step of the neuron with soft reset, or of one with a typical mistake."""
     v, spikes = torch.full_like(current, start), torch.zeros_like(current)
     for _ in range(steps):
         h = beta * v + current
-        s = (h >= threshold).float()
+        s = ((h > threshold) if above else (h >= threshold)).float()
         v = h * (1 - s) if hard else h - threshold * s
         spikes += s
     return spikes / steps
@@ -59,6 +61,7 @@ function_exercise(
         (torch.tensor([-0.5, 0.0, 0.3, 0.7, 1.0, 1.6]), 1),
         (torch.tensor([-0.5, 0.0, 0.1, 0.26, 0.61, 0.87, 1.3]), 4),
         (torch.linspace(-0.3, 1.4, 40), 12),
+        (torch.tensor([0.5, 0.25]), 2),  # H is exactly 1, after one step and after two
     ],
     praise="For constant input it is the clipped ReLU, rounded to one of T levels: nothing is "
     "lost.",
@@ -73,6 +76,9 @@ function_exercise(
             _soft_rate, beta=0.25
         ),
         "Your neuron fires above 0.5. Its threshold is 1.": partial(_soft_rate, threshold=0.5),
+        "Your neuron fires only if H is above 1. It fires at H = 1, too.": partial(
+            _soft_rate, above=True
+        ),
         "That is the number of spikes. Divide it by the steps.": (
             lambda current, steps: steps * _soft_rate(current, steps)
         ),

@@ -1,6 +1,6 @@
 """The exercises of notebook 06."""
 
-from snnlab.course.exercises.judge import function_exercise, number_exercise
+from snnlab.course.exercises.judge import EXACT, function_exercise, number_exercise
 
 number_exercise(
     "ramp_output",
@@ -63,6 +63,7 @@ number_exercise(
         24: "That counts pretraining alone, with three rates. Fine-tuning counts, too.",
     },
     hint="Add up all epochs that you had to wait for: three rates, each with both stages.",
+    tolerance=EXACT,
 )
 
 number_exercise(
@@ -76,4 +77,5 @@ number_exercise(
     },
     hint="Every delay is right, and every weight is drawn anew. Which inputs then excite a "
     "neuron, and which inhibit it?",
+    tolerance=EXACT,
 )

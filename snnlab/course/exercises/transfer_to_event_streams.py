@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnlab.course.exercises.judge import function_exercise, number_exercise
+from snnlab.course.exercises.judge import EXACT, function_exercise, number_exercise
 from snnlab.data.encoding.odg import COLUMNS, ROWS, odg_events
 from snnlab.data.encoding.video_events import video_events
 
@@ -16,7 +16,7 @@ number_exercise(
     praise="Step 8 moves the picture by one row and no column, along the bar: nothing changes.",
     hints={7: "Step 7 moves the picture by one column, across the edges of the bar."},
     hint="The bar looks the same in every row. Which shift moves rows only?",
-    tolerance=1e-6,
+    tolerance=EXACT,
 )
 
 
@@ -93,7 +93,8 @@ number_exercise(
     },
     hint="Which motions make the same events in one step, if the contrast is not known? How many "
     "remain to guess among?",
-    tolerance=0.02,
+    tolerance=EXACT,
+    hint_tolerance=0.02,
 )
 
 
