@@ -10,7 +10,10 @@ The code blocks of a page are executed in their order:
   A command fails, with exit code 1 or 2, if and only if its last line begins with `snnlab: `.
 """
 
+import ast
+import asyncio
 import doctest
+import inspect
 import os
 import re
 import shlex
@@ -41,7 +44,10 @@ def empty_folder(tmp_path, monkeypatch):
 
 def run_python(source, names, page):
     if ">>> " not in source:
-        exec(compile(source, page, "exec"), names)  # noqa: S102  the page's own code
+        code = compile(source, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        waits = eval(code, names)  # noqa: S307  the page's own code
+        if inspect.iscoroutine(waits):  # a cell of a notebook, with `await`
+            asyncio.run(waits)
         return
     example = doctest.DocTestParser().get_doctest(source, names, page, page, None)
     report = []
