@@ -17,12 +17,15 @@ import inspect
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from snnlab.cli import main
 
@@ -42,10 +45,27 @@ def empty_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", os.pathsep.join(programs))
 
 
+@pytest.fixture(scope="module")
+def pictures_and_films(tmp_path_factory):
+    """What the readers of the pages bring: `my-pictures` and `my-films`."""
+    folder = tmp_path_factory.mktemp("own")
+    draw = np.random.default_rng(0)
+    pictures = [
+        f"my-pictures/{part}/{c}/{i}.png" for part in ("train", "val") for c in "ab" for i in "12"
+    ]
+    clips = [f"v_{c}_g{group:02}_c01" for c in ("Jump", "Wave") for group in (1, 8, 11)]
+    frames = [f"my-films/{clip}/frame{i:06}.jpg" for clip in clips for i in range(1, 32)]
+    for name in (*pictures, *frames):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = draw.integers(0, 256, (8, 8, 3)).astype(np.uint8)
+        Image.fromarray(pixels).resize((40, 40), Image.Resampling.NEAREST).save(folder / name)
+    return folder
+
+
 def run_python(source, names, page):
     if ">>> " not in source:
         code = compile(source, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        waits = eval(code, names)  # noqa: S307  the page's own code
+        waits = eval(code, names)  # the page's own code
         if inspect.iscoroutine(waits):  # a cell of a notebook, with `await`
             asyncio.run(waits)
         return
@@ -92,7 +112,9 @@ def run_page(text, page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_guide_does_as_it_says(page):
+def test_a_guide_does_as_it_says(page, pictures_and_films, tmp_path):
+    if "my-films" in page.read_text("utf-8"):
+        shutil.copytree(pictures_and_films, tmp_path, dirs_exist_ok=True)
     run_page(page.read_text("utf-8"), str(page))
 
 
