@@ -20,6 +20,7 @@ import shlex
 import shutil
 import subprocess
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,8 @@ def run_python(source, names, page):
         code = compile(source, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         waits = eval(code, names)  # the page's own code
         if inspect.iscoroutine(waits):  # a cell of a notebook, with `await`
-            asyncio.run(waits)
+            with ThreadPoolExecutor(1) as thread:  # this one may have a loop already
+                thread.submit(asyncio.run, waits).result()
         return
     example = doctest.DocTestParser().get_doctest(source, names, page, page, None)
     report = []
