@@ -10,16 +10,23 @@ The code blocks of a page are executed in their order:
   A command fails, with exit code 1 or 2, if and only if its last line begins with `snnlab: `.
 """
 
+import ast
+import asyncio
 import doctest
+import inspect
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from snnlab.cli import main
 
@@ -39,9 +46,30 @@ def empty_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", os.pathsep.join(programs))
 
 
+@pytest.fixture(scope="module")
+def pictures_and_films(tmp_path_factory):
+    """What the readers of the pages bring: `my-pictures` and `my-films`."""
+    folder = tmp_path_factory.mktemp("own")
+    draw = np.random.default_rng(0)
+    pictures = [
+        f"my-pictures/{part}/{c}/{i}.png" for part in ("train", "val") for c in "ab" for i in "12"
+    ]
+    clips = [f"v_{c}_g{group:02}_c01" for c in ("Jump", "Wave") for group in (1, 8, 11)]
+    frames = [f"my-films/{clip}/frame{i:06}.jpg" for clip in clips for i in range(1, 32)]
+    for name in (*pictures, *frames):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = draw.integers(0, 256, (8, 8, 3)).astype(np.uint8)
+        Image.fromarray(pixels).resize((40, 40), Image.Resampling.NEAREST).save(folder / name)
+    return folder
+
+
 def run_python(source, names, page):
     if ">>> " not in source:
-        exec(compile(source, page, "exec"), names)  # noqa: S102  the page's own code
+        code = compile(source, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        waits = eval(code, names)  # the page's own code
+        if inspect.iscoroutine(waits):  # a cell of a notebook, with `await`
+            with ThreadPoolExecutor(1) as thread:  # this one may have a loop already
+                thread.submit(asyncio.run, waits).result()
         return
     example = doctest.DocTestParser().get_doctest(source, names, page, page, None)
     report = []
@@ -86,7 +114,9 @@ def run_page(text, page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_guide_does_as_it_says(page):
+def test_a_guide_does_as_it_says(page, pictures_and_films, tmp_path):
+    if "my-films" in page.read_text("utf-8"):
+        shutil.copytree(pictures_and_films, tmp_path, dirs_exist_ok=True)
     run_page(page.read_text("utf-8"), str(page))
 
 

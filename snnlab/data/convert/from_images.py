@@ -51,14 +51,16 @@ def convert_folder(
         workers: processes, by default one a core.
 
     Raises:
-        SnnlabError: there is no image, two would become the same file, the classes are not those of
-            `classes.txt`, the files there were made with another theta, or the disk is full.
+        SnnlabError: there is no image, the folders are train and val instead of classes, two images
+            would become the same file, the classes are not those of `classes.txt`, the files there
+            were made with another theta, or the disk is full.
     """
     images, target = given_path(images), given_path(target)
     if split not in ("train", "val"):
         raise SnnlabError(f"split is {split!r}; train or val was expected. Choose one.")
     check_theta(theta)
     folders = class_folders(images)
+    _refuse_splits(images, [folder.name for folder in folders])
     classes = _classes(target / "classes.txt", [folder.name for folder in folders], images)
     jobs = distinct(_jobs(folders, classes, target / split, theta))
     if not jobs:
@@ -95,6 +97,17 @@ def convert_folder(
             ),
         )
     return outcome
+
+
+def _refuse_splits(images: Path, names: Sequence[str]) -> None:
+    """Refuse a folder of splits, which would become classes called train and val."""
+    if set(names) <= {"train", "val"}:
+        folders = "folders" if len(names) > 1 else "folder"
+        raise SnnlabError(
+            f"{images} has the {folders} {' and '.join(names)}, which are splits; one folder of "
+            f"images a class was expected. Give {' and '.join(str(images / n) for n in names)} as "
+            "the folder of images, each in a call of its own with its split."
+        )
 
 
 def _classes(file: Path, names: Sequence[str], images: Path) -> Sequence[str]:

@@ -108,6 +108,7 @@ def channels_of(data: str | Path) -> int | None:
 
 
 def _files(folder: Path) -> dict[str, Path]:
+    beside_all = None
     for prefix, suffix in (("", ".h5"), ("shd_", ".h5"), ("ssc_", ".h5"), ("", ".npz")):
         files = {
             split: folder / f"{prefix}{split}{suffix}" for split in ("train", "valid", "test", ALL)
@@ -115,6 +116,15 @@ def _files(folder: Path) -> dict[str, Path]:
         files = {split: path for split, path in files.items() if path.is_file()}
         if files.keys() in ({ALL}, {"train", "test"}, {"train", "valid", "test"}):
             return files
+        if ALL in files:
+            beside_all = beside_all or files
+    if beside_all:
+        whole = beside_all.pop(ALL).name
+        part = next(iter(beside_all.values())).name
+        raise SnnlabError(
+            f"{folder}: {whole} lies beside {part}; either {whole} was expected there, or train, "
+            f"test and perhaps valid. Remove one of the two, {whole} or the others."
+        )
     there = sorted(path.name for path in folder.glob("*") if path.suffix in (".h5", ".npz"))
     files_there = f" (only {', '.join(there[:4])})" if there else ""
     raise SnnlabError(

@@ -3,6 +3,7 @@ refusal."""
 
 import csv
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -255,6 +256,19 @@ def test_other_refusals(images, tmp_path):
     (images / "cat/1.png").unlink()
     (tmp_path / "file").write_text("")
     refused(images, tmp_path / "file/out", r"file/out: cannot be made")
+
+
+@pytest.mark.parametrize("splits", [("train",), ("val",), ("train", "val")])
+def test_folders_of_splits_are_no_classes(images, tmp_path, splits):
+    source, out = tmp_path / "source", tmp_path / "out"
+    for split in splits:
+        shutil.copytree(images, source / split)
+    refused(source, out, rf"source has the folders? {' and '.join(splits)}, .* Give {source}/.* as")
+    assert not out.exists()
+    (source / "bus").mkdir()  # a class may be called train
+    picture(0).save(source / "bus/1.png")
+    convert_folder(source, out, workers=1)
+    assert (out / "classes.txt").read_text().split() == sorted(["bus", *splits])
 
 
 def test_files_of_another_threshold_are_not_mixed(images, tmp_path):

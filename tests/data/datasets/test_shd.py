@@ -481,3 +481,13 @@ def test_a_damaged_file_stops_loading(folder):
     (folder / "test.h5").write_bytes(b"no")
     with pytest.raises(SnnlabError, match=r"test.h5: cannot be read as HDF5"):
         load(folder, dt_ms=10, n_in=70)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".npz"])
+@pytest.mark.parametrize("others", [("train",), ("train", "valid", "test"), ("test",)])
+def test_a_set_in_one_file_beside_a_divided_one(tmp_path, suffix, others):
+    for part in ("all", *others):
+        (tmp_path / f"{part}{suffix}").touch()
+    words = rf"{tmp_path}: all{suffix} lies beside {others[0]}{suffix}; either .* Remove one"
+    with pytest.raises(SnnlabError, match=words):
+        load(tmp_path, dt_ms=10, n_in=70)
