@@ -64,7 +64,11 @@ class Run:
     @property
     def earlier_dir(self) -> Path:
         """Folder of what a finished run left here, until this one has its result."""
-        return self.dir / "earlier"
+        return self.dir / ".earlier"
+
+    def forget_earlier(self) -> None:
+        """Remove what an earlier run left here."""
+        shutil.rmtree(self.earlier_dir, ignore_errors=True)
 
     @property
     def finished(self) -> str | None:
@@ -99,13 +103,13 @@ class Run:
         make_folder(self.dir)
         before = manifest.read(self.dir)
         with manifest.hold(self.dir, "runner", -1 if wait else 0):
-            content = manifest.read(self.dir)
-            name = manifest.notebook_name(self.config, self.code)
-            if content.get("status") == "finished" and content["notebook"] != name:
-                raise SnnlabError(
-                    f"{self.dir}: holds a finished run of {content['notebook']}, which a run of "
-                    f"{name} would replace; choose another folder with out, or remove this one."
-                )
+            content, name = manifest.read(self.dir), manifest.notebook_name(self.config, self.code)
+            for there in (content, manifest.read(self.earlier_dir)):
+                if there.get("status") == "finished" and there["notebook"] != name:
+                    raise SnnlabError(
+                        f"{self.dir}: holds a finished run of {there['notebook']}, which a run of "
+                        f"{name} would replace; choose another folder with out, or remove this one."
+                    )
             yield content != before and self.finished is not None
 
     def save_result(
@@ -153,7 +157,8 @@ class Run:
         self._collect_metrics()
         write_text(path, f"{text}\n")
         manifest.end(self.dir, "finished", data=record["data"])
-        shutil.rmtree(self.earlier_dir, ignore_errors=True)
+        if self.code == UNKNOWN:  # else its runner does, once all cells have run
+            self.forget_earlier()
         if lock := _locks.pop(self.dir, None):
             lock.lock.release()  # the run is over, though its notebook may stay open
         return path
@@ -181,7 +186,7 @@ def start(parameters: Config | Mapping[str, Any], code: NotebookCode | None = No
     A notebook of one's own says `run = snnlab.runs.start(globals())`.
 
     A run that was killed there is resumed from its checkpoints. What a finished run left there is
-    kept in the folder `earlier` until this run has its result. Checkpoints of an unfinished run of
+    kept in the folder `.earlier` until this run has its result. Checkpoints of an unfinished run of
     another configuration or notebook are removed.
 
     Args:
@@ -222,7 +227,8 @@ def _keep(run: Run) -> None:
     """Move the result and checkpoints of a finished run aside, and say so in a notebook."""
     shutil.rmtree(run.earlier_dir, ignore_errors=True)
     make_folder(run.earlier_dir)
-    for path in (run.checkpoint_dir, run.dir / manifest.FILE, run.dir / "result.json"):
+    # In this order: if it is killed meanwhile, the next process resumes from the checkpoints
+    for path in (run.dir / "result.json", run.dir / manifest.FILE, run.checkpoint_dir):
         with suppress(FileNotFoundError):
             path.rename(run.earlier_dir / path.name)
     if run.code == UNKNOWN:

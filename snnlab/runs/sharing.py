@@ -14,6 +14,15 @@ from snnlab.runs.run import Run
 LOCKS = ".locks"  # below runs/: a file for each run, which two experiments may have in common
 
 
+def in_work(run: Run) -> bool:
+    """Return whether a process has the same run in work, in whatever experiment."""
+    try:
+        with hold(run, wait=False):
+            return False
+    except manifest.Held:
+        return True
+
+
 def hold(run: Run, *, wait: bool) -> AbstractContextManager[object]:
     """Lock a run in all experiments; the lock is released when this process ends.
 
@@ -84,7 +93,7 @@ def finished_or_shared(run: Run) -> str | None:
         shutil.copytree(
             other.dir,
             folder,
-            ignore=shutil.ignore_patterns(".*.lock", *last),
+            ignore=shutil.ignore_patterns(".*", *last),
             copy_function=_link_checkpoint,
             dirs_exist_ok=True,
         )

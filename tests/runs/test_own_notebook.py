@@ -75,6 +75,23 @@ def test_a_failed_run_is_resumed_with_its_checkpoints():
     assert len(json.loads(Path("out/manifest.json").read_text())["started"]) == 2
 
 
+def test_a_finished_run_is_kept_until_all_cells_of_the_next_one_have_run():
+    fail = "if (run.dir / 'broken').exists(): raise ValueError('no such luck')"
+    other = write("other.ipynb", cells=(START, SAVE))
+    write(cells=(START, SAVE, fail))
+    assert snnlab("run", "mine.ipynb", "--out", "out").exit_code == 0
+    kept, broken = Path("out/.earlier"), Path("out/broken")
+    broken.touch()
+    for _ in range(2):
+        assert snnlab("run", "mine.ipynb", "--out", "out", "--again").exit_code == 1
+        assert load_result(kept).results and not Path("out/result.json").exists()
+        refused = snnlab("run", other, "--out", "out")
+        assert refused.exit_code == 2 and "holds a finished run of mine" in refused.stderr
+    broken.unlink()
+    assert snnlab("run", "mine.ipynb", "--out", "out").exit_code == 0
+    assert load_result("out").results and not kept.exists()
+
+
 def test_its_parameters_are_those_that_papermill_inspects():
     inspected = papermill.inspect_notebook(str(write()))
     fields = execute.parameters_of(execute.profiles_of(Path("mine.ipynb")))

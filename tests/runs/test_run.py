@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -260,7 +261,7 @@ def test_a_finished_run_is_kept_until_the_next_one_has_its_result(tmp_path, caps
         run = runs.start(config)
         assert not (tmp_path / "result.json").exists() and not run.finished
         assert [path.name for path in run.checkpoint_dir.iterdir()] == ["config.json"]
-        kept = tmp_path / "earlier"
+        kept = tmp_path / ".earlier"
         assert load_result(kept).results[0]["test_accuracy"] == 0.75
         assert (kept / "checkpoints" / "learned.pt").read_text() == "hours of training"
         assert manifest.read(kept)["status"] == "finished"
@@ -268,6 +269,31 @@ def test_a_finished_run_is_kept_until_the_next_one_has_its_result(tmp_path, caps
     assert capsys.readouterr().out.count(said) == 1
     run.save_result([ENTRY | {"test_accuracy": 0.5}], data=DATA)
     assert not kept.exists() and load_result(tmp_path).results[0]["test_accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("moved", range(3))
+def test_a_kill_while_a_finished_run_is_moved_loses_nothing(tmp_path, monkeypatch, moved):
+    config = resolve("04_learning_delays", profile="tiny", out=str(tmp_path))
+    first = runs.start(config)
+    (first.checkpoint_dir / "learned.pt").write_text("hours of training")
+    first.save_result([ENTRY], data=DATA)
+    rename, done = Path.rename, []
+
+    def killed(path, target):
+        if len(done) == moved:
+            raise KeyboardInterrupt
+        done.append(path)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        runs.start(config)
+    monkeypatch.undo()
+    assert any((place / "result.json").exists() for place in (tmp_path, tmp_path / ".earlier"))
+    run = runs.start(config)
+    places = (tmp_path / ".earlier" / "checkpoints", run.checkpoint_dir)
+    assert any((place / "learned.pt").exists() for place in places)
+    assert load_result(tmp_path / ".earlier").results
 
 
 def test_the_commit_and_whether_it_was_changed_are_recorded(tmp_path, monkeypatch):

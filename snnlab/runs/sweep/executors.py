@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from snnlab._utils.cuda import cuda_devices
 from snnlab._utils.system import available_cores, interrupts_blocked
+from snnlab.runs.sharing import in_work
 from snnlab.runs.sweep.worker import STOP_SECONDS, RunOutcome, Task, last_progress, work
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+HELD_SECONDS = 5.0  # until a run that another process has in work is tried again
 
 
 def gpus() -> list[str]:
@@ -88,7 +90,10 @@ def run_local(
         with suppress(IndexError):  # nothing is pending
             while not worker.stopping.is_set():
                 number, run = pending.popleft()
-                outcomes[number] = worker.run(run, wait=number in outcomes)
+                if number in outcomes and in_work(run):
+                    worker.stopping.wait(HELD_SECONDS)
+                else:
+                    outcomes[number] = worker.run(run, wait=False)
                 if outcomes[number].status == "held":  # the others first
                     pending.append((number, run))
 

@@ -97,6 +97,9 @@ class SweepFile:
             raise SnnlabError(
                 f"{path}: seeds is {seeds!r}; expected a list of whole numbers, such as [0, 1, 2]."
             )
+        for seed in seeds if "seeds" in content else ():
+            self.checked("seeds", known_parameter, "seed", self.kind)
+            self.checked("seeds", typed, parameters_of(self.kind)["seed"], seed)
         self.seeds = seeds
 
     @property

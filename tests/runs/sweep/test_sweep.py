@@ -117,7 +117,7 @@ def test_a_configuration_goes_before_common_parameters_and_the_command_line_befo
         ({"profile": "corse"}, r"small.yaml, neurons=10: .*did you mean course\?"),
         ({"seeds": 3}, r"small.yaml: seeds is 3; expected a list of whole numbers"),
         ({"seeds": []}, r"seeds is \[\]; expected a list"),
-        ({"seeds": ["a"]}, r"small.yaml, neurons=10: seed = 'a'"),
+        ({"seeds": ["a"]}, r"small.yaml, seeds: seed = 'a'"),
         ({"seeds": [0, 0]}, "'neurons=10, seed=0' and 'neurons=10, seed=0' are the same run"),
         (
             {"parameters": {"neuron": 3}},
