@@ -231,5 +231,9 @@ def provenance(folder: Path) -> dict[str, Any]:
 
 def _count_clips(folder: Path) -> int:
     """Count the clips of UCF101, by their names, in a folder and the folders in it."""
-    inner = (path for path in folder.glob("*/") if not path.name.startswith("v_"))
-    return sum(len([*place.glob("v_*")]) for place in (folder, *inner))
+    if not folder.is_dir():
+        return 0
+    content = list(folder.iterdir())
+    inner = [path for path in content if not path.name.startswith("v_") and path.is_dir()]
+    clips = [*content, *(clip for path in inner for clip in path.iterdir())]
+    return sum(clip.name.startswith("v_") for clip in clips)

@@ -166,6 +166,6 @@ def draw(
     if not least <= number <= len(labels):
         raise SnnlabError(
             f"{name} is {number:,}; {least} to {len(labels):,} samples to train on were expected, "
-            f"for {where} has no more outside validation and test. Leave {name} out for all."
+            f"as {where} has so many outside validation and test. Leave {name} out for all."
         )
     return balanced(labels, number, seed)

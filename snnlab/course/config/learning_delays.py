@@ -195,7 +195,11 @@ class OtherDelayNetworks(DelayTraining):
 
     own = frozenset({"lr_weights"})
 
-    neurons: int = count(16, "neurons of a hidden layer with a delay a synapse")
+    neurons: int = count(
+        16,
+        "neurons of a hidden layer with a delay a synapse; networks of other kinds get more, so "
+        "that all have as many trained numbers",
+    )
     layers: int = parameter(2, "hidden layers of the networks", low=1, high=20)
     lr_weights: tuple[float, ...] = learning_rate(
         (0.02, 0.04),

@@ -183,7 +183,8 @@ class DelayNetParameters(TimeStep, TrainingParameters):
     lr_weights: float = learning_rate(0.02, "highest learning rate of the weights")
     lr_factors: tuple[float, ...] = parameter(
         (0.5, 1.0, 2.0),
-        "factors of the learning rates that every variant chooses from, by validation",
+        "factors of lr_weights, and in notebook 04 then of lr_delays, that every variant chooses "
+        "from, by validation",
         low=1e-6,
         high=1000,
     )

@@ -184,6 +184,7 @@ def _write(
 ) -> None:
     """Write the file of each split; the rows are in the order of splits."""
     keys, speakers = _names(row.label for row in rows), _names(row.speaker for row in rows)
+    label_of, speaker_of = ({name: i for i, name in enumerate(names)} for names in (keys, speakers))
     meta = {"note": note}
     if known_speakers := speakers != ("",):
         meta["speakers"] = "\n".join(speakers)
@@ -198,8 +199,8 @@ def _write(
                 times=times[cut],
                 units=units[cut],
                 offsets=offsets[first : last + 1] - offsets[first],
-                labels=np.array([keys.index(row.label) for row in part]),
-                speakers=np.array([speakers.index(row.speaker) for row in part])
+                labels=np.array([label_of[row.label] for row in part]),
+                speakers=np.array([speaker_of[row.speaker] for row in part])
                 if known_speakers
                 else None,
                 keys=keys,

@@ -3,11 +3,12 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from os import scandir
 from pathlib import Path
 from typing import Any
 
 from snnlab._utils.errors import SnnlabError
-from snnlab._utils.files import is_hidden, stamp
+from snnlab._utils.files import is_hidden
 from snnlab.data.holdout import checked_folds
 from snnlab.data.io.folders import check_names, read_lines
 
@@ -76,15 +77,23 @@ def find_clips(folder: Path, words: Iterable[str] | None = None) -> dict[str, St
         SnnlabError: there is no such folder, or two words look alike.
     """
     _check_there(folder)
+    stamps = {}
     if words is None:
-        names = (path.name for path in folder.glob("*/"))
-        words = (name for name in names if not (is_hidden(name) or name.startswith("_")))
-    stamps = {
-        f"{word}/{path.name}": stamp(path)
-        for word in sorted(words)
-        for path in sorted((folder / word).glob("*.wav"))
-        if path.is_file() and not is_hidden(path.name)
-    }
+        words = (
+            entry.name
+            for entry in scandir(folder)
+            if entry.is_dir() and not is_hidden(entry.name) and not entry.name.startswith("_")
+        )
+    for word in sorted(words):
+        files = [
+            entry
+            for entry in scandir(folder / word)
+            if entry.name.endswith(".wav") and entry.is_file()
+        ]
+        for file in sorted(files, key=lambda file: file.name):
+            if not is_hidden(file.name):
+                status = file.stat()
+                stamps[f"{word}/{file.name}"] = (status.st_size, status.st_mtime_ns)
     check_names(dict.fromkeys(map(word_of, stamps)), folder)
     return stamps
 

@@ -10,7 +10,7 @@ rows and columns those of the image. In the event-frame variant the lists are `t
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -242,19 +242,20 @@ def _check_size(rows: int, columns: int, where: str, cure: str) -> None:
         )
 
 
-def _rows(path: Path, form: str, pattern: str) -> list[tuple[tuple[str, ...], str]]:
-    """Return what the groups of a pattern hold in each line of a label list, and its place."""
-    rows = []
+def _rows(path: Path, form: str, pattern: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what the groups of a pattern hold in each line of a label list, and its place."""
+    empty = True
     for i, line in enumerate(read_lines(path, "a label list", "Check the path."), 1):
-        if match := re.fullmatch(pattern, line):
-            rows.append((match.groups(), f"{path}, line {i}"))
-        elif line.strip():
+        if not line.strip():
+            continue
+        if not (match := re.fullmatch(pattern, line)):
             raise SnnlabError(
                 f"{path}, line {i}: {line[:80]!r}; {form} was expected. Correct the line."
             )
-    if not rows:
+        empty = False
+        yield match.groups(), f"{path}, line {i}"
+    if empty:
         raise SnnlabError(f"{path} is empty; one line {form} a sample was expected. Convert again.")
-    return rows
 
 
 def _check_files(path: Path, folder: Path, names: list[str]) -> None:

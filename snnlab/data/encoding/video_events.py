@@ -105,7 +105,9 @@ def write_clip(path: str | Path, events: Tensor) -> None:
         SnnlabError: the events have another shape, type or value, there is none, or the file cannot
             be written.
     """
-    array = np.ascontiguousarray(events.numpy().swapaxes(0, 1))
+    array = events.numpy()
+    if array.ndim == 4:
+        array = np.ascontiguousarray(array.swapaxes(0, 1))
     _check_clip(array, path)
     write_arrays(path, arr_0=array)
 

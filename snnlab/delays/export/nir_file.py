@@ -66,14 +66,17 @@ def _branches(layer: PlainLayer, n_in: int) -> list[tuple[Array, Array, Array]]:
     """
     n_out = len(layer.bias)
     of_inputs, of_neurons = _shared(layer, layer.source, n_in), _shared(layer, layer.target, n_out)
-    kernel, none = layer.kernel(n_in), np.zeros(n_out, dtype=np.int64)
+    none, everything = np.zeros(n_out, dtype=np.int64), np.ones(len(layer.weight), dtype=bool)
     if of_inputs is not None:
-        return [(of_inputs, kernel.sum(0).T, none)]
+        return [(of_inputs, _matrix(layer, everything, n_in), none)]
     silent = np.zeros(n_in, dtype=np.int64)
     if of_neurons is not None:
         bias_only = (silent, np.zeros((n_out, n_in)), none)
-        return [bias_only, (silent, kernel.sum(0).T, of_neurons)]
-    return [(np.full(n_in, delay), kernel[delay].T, none) for delay in np.unique(layer.delay)]
+        return [bias_only, (silent, _matrix(layer, everything, n_in), of_neurons)]
+    return [
+        (np.full(n_in, delay), _matrix(layer, layer.delay == delay, n_in), none)
+        for delay in np.unique(layer.delay)
+    ]
 
 
 def _shared(layer: PlainLayer, channel: Array, size: int) -> Array | None:
@@ -81,3 +84,10 @@ def _shared(layer: PlainLayer, channel: Array, size: int) -> Array | None:
     delay = np.zeros(size, dtype=np.int64)
     delay[channel] = layer.delay
     return delay if np.array_equal(delay[channel], layer.delay) else None
+
+
+def _matrix(layer: PlainLayer, chosen: Array, n_in: int) -> Array:
+    """Return the weights of the chosen synapses as a matrix (N, N_in)."""
+    weight = np.zeros((len(layer.bias), n_in))
+    np.add.at(weight, (layer.target[chosen], layer.source[chosen]), layer.weight[chosen])
+    return weight

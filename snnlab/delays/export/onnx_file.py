@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from snnlab._utils.optional import import_optional
-from snnlab.delays.export.plain import Array, PlainLayer, PlainNetwork
+from snnlab.delays.export.plain import PlainLayer, PlainNetwork
 
 OPSET, IR_VERSION = 13, 8  # old ones, so that old runtimes read the file
 
@@ -28,11 +28,9 @@ def write(plain: PlainNetwork, path: Path) -> None:
     sizes["potentials"] = sizes.pop(f"spikes_{len(plain.layers) - 1}")
     x, n_in = "x", plain.n_in
     for number, (layer, output) in enumerate(zip(plain.layers, sizes, strict=True)):
-        kernel = layer.kernel(n_in)
-        states[f"past_{number}"], states[f"v_{number}"] = [len(kernel), n_in], [len(layer.bias)]
-        constants |= {
-            f"{name}_{number}": value for name, value in _constants(layer, kernel).items()
-        }
+        taps = int(layer.delay.max(initial=0)) + 1
+        states[f"past_{number}"], states[f"v_{number}"] = [taps, n_in], [len(layer.bias)]
+        constants |= {f"{name}_{number}": value for name, value in _constants(layer, n_in).items()}
         lines = [
             ("Unsqueeze", [x, "at"], "row"),
             ("Concat", ["row", "past"], "longer"),
@@ -90,13 +88,15 @@ def write(plain: PlainNetwork, path: Path) -> None:
     path.write_bytes(model.SerializeToString())
 
 
-def _constants(layer: PlainLayer, kernel: Array) -> dict[str, Any]:
-    """Return the constants of a layer; `kernel` has the shape (L * N_in, N)."""
-    flat = kernel.reshape(-1, kernel.shape[2])
+def _constants(layer: PlainLayer, n_in: int) -> dict[str, Any]:
+    """Return the constants of a layer; `kernel` has the weights of all delays, (L * N_in, N)."""
+    taps = int(layer.delay.max(initial=0)) + 1
+    kernel = np.zeros((taps, n_in, len(layer.bias)))
+    np.add.at(kernel, (layer.delay, layer.source, layer.target), layer.weight)
     return {
-        "taps": np.array([len(kernel)]),
-        "flat": np.array([len(flat)]),
-        "kernel": flat,
+        "taps": np.array([taps]),
+        "flat": np.array([taps * n_in]),
+        "kernel": kernel.reshape(taps * n_in, -1),
         "bias": layer.bias,
         "beta": 1 - 1 / layer.tau,
         "threshold": layer.threshold,

@@ -63,12 +63,6 @@ class PlainLayer:
     tau: Array
     threshold: Array
 
-    def kernel(self, n_in: int) -> Array:
-        """Return the weights of all delays, (L, N_in, N), of a layer with so many inputs."""
-        kernel = np.zeros((int(self.delay.max(initial=0)) + 1, n_in, len(self.bias)))
-        np.add.at(kernel, (self.delay, self.source, self.target), self.weight)
-        return kernel
-
 
 @dataclass(frozen=True)
 class PlainNetwork:
