@@ -134,7 +134,8 @@ def search(
 
     plan = Search(file, given)
     begun = (plan.folder / "search.journal").exists()
-    left = max(0, plan.trials - (Trials(plan).done if begun else 0))
+    trials = Trials(plan) if begun else None
+    left = max(0, plan.trials - (trials.done if trials else 0))
     config, jobs = plan.example.config, min(workers, left)
     if dry_run:
         _print_plan(plan, plan_table(plan, left, _device()), [config] * jobs, slurm, jobs)
@@ -142,7 +143,7 @@ def search(
         check([config] * left, plan.folder, here=slurm is None)
     if dry_run:
         return
-    trials = Trials(plan)
+    trials = trials or Trials(plan)
     if left and slurm is not None:
         task = SearchTask(plan.path.resolve(), given, plan.identity, retries)
         about = f"{jobs} workers, which draw trials until there are {plan.trials}"

@@ -196,7 +196,6 @@ def _run_and_record(run: NotebookRun, report: "Report") -> None:
                 manifest.begin(run)
             manifest.end(folder, "failed", error=str(error))
         raise
-    run.forget_earlier()
 
 
 def _run_notebook(run: NotebookRun, report: "Report", before: Mapping[str, Any]) -> None:

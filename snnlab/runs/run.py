@@ -66,10 +66,6 @@ class Run:
         """Folder of what a finished run left here, until this one has its result."""
         return self.dir / ".earlier"
 
-    def forget_earlier(self) -> None:
-        """Remove what an earlier run left here."""
-        shutil.rmtree(self.earlier_dir, ignore_errors=True)
-
     @property
     def finished(self) -> str | None:
         """Since when the folder has its result, as ISO 8601; None if it does not.
@@ -92,6 +88,8 @@ class Run:
     def lock(self, *, wait: bool) -> Iterator[bool]:
         """Lock the folder; yield whether another process has finished the run during the wait.
 
+        After the block, unless it raises, what an earlier run left here is removed.
+
         Args:
             wait: for another process that has the same run in work, instead of refusing.
 
@@ -111,6 +109,7 @@ class Run:
                         f"{name} would replace; choose another folder with out, or remove this one."
                     )
             yield content != before and self.finished is not None
+            self._forget_earlier()
 
     def save_result(
         self, results: Sequence[Mapping[str, Any]], data: Mapping[str, Any] = UNSTATED, **more: Any
@@ -157,11 +156,14 @@ class Run:
         self._collect_metrics()
         write_text(path, f"{text}\n")
         manifest.end(self.dir, "finished", data=record["data"])
-        if self.code == UNKNOWN:  # else its runner does, once all cells have run
-            self.forget_earlier()
+        if self.code == UNKNOWN:  # else `lock` does, once all cells have run
+            self._forget_earlier()
         if lock := _locks.pop(self.dir, None):
             lock.lock.release()  # the run is over, though its notebook may stay open
         return path
+
+    def _forget_earlier(self) -> None:
+        shutil.rmtree(self.earlier_dir, ignore_errors=True)
 
     def _collect_metrics(self) -> None:
         """Write all metrics, a line for each epoch of each network, into one file."""

@@ -67,4 +67,3 @@ def train(run: Run, *, wait: bool = False) -> None:
         except SnnlabError as error:
             manifest.end(run.dir, "failed", error=str(error))
             raise
-        run.forget_earlier()

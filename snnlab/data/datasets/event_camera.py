@@ -109,8 +109,7 @@ class CameraSet:
         labelled = optional_number("labelled", labelled)
         framing = self._framing(steps, size, denoise_ms)
         files, labels, published, classes = self.find_files(folder)
-        fold, folds = self.checked_folds(folder, files, fold, folds)
-        people = self._people(folder, files)
+        fold, folds, people = self.checked_folds(folder, files, fold, folds)
         index, origin = self._split(folder, labels, people, published, fold, folds)
         with memory_errors("reading the recordings", "fewer steps or a smaller size"):
             frames, problems = _read(folder, files, framing, self.name)
@@ -212,10 +211,14 @@ class CameraSet:
 
     def checked_folds(
         self, folder: Path, files: Sequence[Path], fold: int, folds: int | None
-    ) -> tuple[int, int]:
-        """Return the fold and how many there are, see `snnlab.data.holdout.checked_folds`."""
-        most = most_folds(len(files), self._people(folder, files), "people", folder)
-        return checked_folds(fold, folds, self.own_folds, most)
+    ) -> tuple[int, int, np.ndarray | None]:
+        """Return the fold, how many there are, and who was recorded in each file.
+
+        See `snnlab.data.holdout.checked_folds` and `_people`.
+        """
+        people = self._people(folder, files)
+        most = most_folds(len(files), people, "people", folder)
+        return *checked_folds(fold, folds, self.own_folds, most), people
 
     def _people(self, folder: Path, files: Sequence[Path]) -> np.ndarray | None:
         """Return who was recorded in each file, (n,) of names; None where a path does not say."""
