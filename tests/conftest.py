@@ -12,6 +12,7 @@ import torch
 from forked_kernels import forked_kernels
 
 import snnlab.runs._jsonschema_import  # noqa: F401  before a test imports nbformat
+from snnlab._utils.garbage import collect_less_often
 from snnlab.training import log_choice
 
 # What takes longest is begun first: a file begun last would leave the other cores idle. Those in a
@@ -35,11 +36,12 @@ LONG = """
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Look for no garbage among what is imported and collected, neither now nor later."""
+    """Look for no garbage among what is imported and collected, and later less often."""
     gc.disable()
     result = yield
     gc.freeze()
     gc.enable()
+    collect_less_often()
     return result
 
 
