@@ -1,6 +1,6 @@
 """The protocols of data for training and evaluation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -20,6 +20,11 @@ class Batches(Protocol):
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return samples `index` (B,) as `(T, B, ...)`, and their labels."""
+
+    def index_batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None
+    ) -> Sequence[Tensor]:
+        """Return the indices of the samples of each batch of `batches`."""
 
     def batches(
         self,

@@ -283,6 +283,10 @@ class CallbackBatches:
         """Return the samples `index` of the data set."""
         return self._data.batch(index)
 
+    def index_batches(self, batch_size: int, **options: Any) -> Sequence[Tensor]:
+        """Return the indices of the data set's batches."""
+        return self._data.index_batches(batch_size, **options)
+
     def batches(self, batch_size: int, **options: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of the data set."""
         batches = iter(self._data.batches(batch_size, **options))

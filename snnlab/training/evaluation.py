@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
-from snnlab.data.batches.samplers import shard_batches, shuffled
+from snnlab.data.batches.samplers import shard_batches
 from snnlab.data.protocols import Batches
 from snnlab.nn.any_network import check_network, evaluation_mode, forward_sequence
 from snnlab.training.distributed import (
@@ -32,8 +32,8 @@ class EvalResult:
     Attributes:
         accuracy: share of the samples that are classified correctly, 0 to 1.
         loss: mean cross-entropy.
-        predictions: class of each sample, `(n,)`.
-        labels: label of each sample, `(n,)`, in the same order.
+        predictions: class of each sample, `(n,)`, in the order of the data set.
+        labels: label of each sample, `(n,)`.
 
     Example:
         >>> result = EvalResult(0.5, 0.7, torch.tensor([0, 1]), torch.tensor([0, 0]))
@@ -154,7 +154,7 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
         )
     device, part = device_of(model), rank_and_world_size()
     checked, loss, (predictions, labels) = False, 0.0, torch.zeros(2, len(data), dtype=torch.long)
-    indices = shard_batches(shuffled(len(data), batch_size, None), part, training=False)
+    indices = shard_batches(data.index_batches(batch_size), part, training=False)
     with evaluation_mode(model):
         for index, (x, y) in zip(indices, data.batches(batch_size, part=part), strict=True):
             x = x.to(device)

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from resumed import spikes
 from torch.nn.utils import prune
 
 from snnlab._utils.errors import SnnlabError
@@ -190,6 +191,23 @@ def test_evaluation_does_not_depend_on_the_batch_size():
         many.loss, rel=1e-4
     )
     assert model.training
+
+
+class Loudest(torch.nn.Module):
+    """A network that names the input with most spikes, of the first five."""
+
+    def forward(self, x):
+        return x.sum(0)[:, :5]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 256])
+def test_predictions_are_in_the_order_of_a_set_whose_batches_are_sorted_by_length(batch_size):
+    data = spikes(30, seed=1)
+    assert (data.lengths.diff() < 0).any()
+    result = evaluate(Loudest(), data, batch_size=batch_size)
+    assert torch.equal(result.labels, data.labels)
+    x, _ = data.batch(torch.arange(30))
+    assert torch.equal(result.predictions, x.sum(0)[:, :5].argmax(1))
 
 
 def test_a_network_is_in_training_mode_again_when_its_evaluation_is_stopped():

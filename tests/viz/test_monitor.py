@@ -75,6 +75,9 @@ class Gate:
     def batch(self, index):
         return self.data.batch(index)
 
+    def index_batches(self, *arguments, **options):
+        return self.data.index_batches(*arguments, **options)
+
     def batches(self, *arguments, **options):
         for batch in self.data.batches(*arguments, **options):
             assert self.allowed.acquire(timeout=300)
@@ -436,6 +439,9 @@ class Spoken:
 
     def batch(self, index):
         return self.data.batch(index)
+
+    def index_batches(self, *arguments, **options):
+        return self.data.index_batches(*arguments, **options)
 
     def batches(self, *arguments, **options):
         return self.data.batches(*arguments, **options)
