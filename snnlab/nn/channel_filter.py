@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snnlab.nn.threads import count_parts, run_parts
-from snnlab.nn.tracing import is_plain_on_cpu, recorded
+from snnlab.nn.tracing import is_plain_on_cpu
 
 # Products below which starting threads takes longer than they save
 WORTH_THREADS = 2**22
@@ -43,8 +43,7 @@ def filter_channels(x: Tensor, taps: Tensor, steps: int) -> Tensor:
     Returns:
         The output, `(steps, B, N)`.
     """
-    compiled = is_plain_on_cpu(x) and x.dtype in (torch.float32, torch.float64)
-    if compiled and x.dtype == taps.dtype and not recorded():
+    if is_plain_on_cpu(x) and x.dtype == taps.dtype in (torch.float32, torch.float64):
         y: Tensor = _Filter.apply(x, taps, steps)  # type: ignore[no-untyped-call]
         return y
     return dense_convolution(x, taps.T[:, None], steps, groups=x.shape[-1])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.threads import count_parts, run_parts
-from snnlab.nn.tracing import recorded
+from snnlab.nn.tracing import is_plain_on_cpu
 
 # SpikingJelly registers its GPU kernels at first use, and torch warns on every machine without a
 # GPU
@@ -68,7 +68,7 @@ def membrane(
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
     one_leak = not isinstance(leak, Tensor) or leak.numel() == 1
-    if one_leak and x.device.type == "cpu" and not (recorded() or compiling):
+    if one_leak and is_plain_on_cpu(x):
         result: tuple[Tensor, Tensor, Tensor] = _Scan.apply(  # type: ignore[no-untyped-call]
             x, v, leak, v_threshold, slope, soft_reset
         )
