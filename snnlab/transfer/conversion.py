@@ -49,7 +49,7 @@ class Converted(VisionNet):
     def __init__(self, ann: SmallCNN, inputs: Sequence[Tensor], how: How = "rate") -> None:
         from spikingjelly.activation_based import ann2snn  # here: it imports requests
 
-        super().__init__()
+        nn.Module.__init__(self)  # its layers are the converter's
         known(how, get_args(How), "way to convert")
         _check(ann, inputs)
         self.config = ConvertedConfig(ann.config, how)
