@@ -57,16 +57,6 @@ def load(path: str | Path, *, network: NetworkConfig | None = None) -> dict[str,
     return _checked(path, read(path), network)
 
 
-def read(path: str | Path) -> Any:
-    """Read any file that `torch.save` wrote; raises as `load`."""
-    return read_tensors(
-        path,
-        what="checkpoint",
-        otherwise="not a complete snnlab checkpoint; expected a file that snnlab wrote. Choose "
-        "another one, or for a new training a name that no file has.",
-    )
-
-
 def _checked(path: str | Path, content: Any, network: NetworkConfig | None) -> dict[str, Any]:
     """Return the content of a file after checking that it is a checkpoint, see `load`."""
     if isinstance(content, dict) and "format" not in content and "model.0.weight" in content:
@@ -119,7 +109,13 @@ def differences(recorded: dict[Any, Any], expected: dict[str, Any], names: Itera
     )
 
 
-def read_tensors(path: str | Path, *, what: str, otherwise: str) -> Any:
+def read(
+    path: str | Path,
+    *,
+    what: str = "checkpoint",
+    otherwise: str = "not a complete snnlab checkpoint; expected a file that snnlab wrote. Choose "
+    "another one, or for a new training a name that no file has.",
+) -> Any:
     """Read what `torch.save` wrote onto the CPU, without running code that is in it.
 
     Args:
