@@ -166,9 +166,6 @@ def fit(
         )
     train, valid = as_batches(train, "train"), as_batches(valid, "valid")
     test = None if test is None else as_batches(test, "test")
-    for name, part in {"train": train, "valid": valid, "test": test}.items():
-        if part is not None and not len(part):
-            raise SnnlabError(f"{name}: has no sample; at least one was expected.")
     rank, world_size = rank_and_world_size()
     if min(recipe.batch_size, len(train)) < world_size:
         raise SnnlabError(
