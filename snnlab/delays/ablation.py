@@ -34,7 +34,6 @@ def discretise(model: Network) -> Network:
         >>> bool((rounded.delay == layer.delay.round()).all()), rounded.sigma
         (True, 0.0)
     """
-    delay_layers(model)
     copied = own_copy(model).eval()
     for layer in delay_layers(copied).values():
         layer.round_delays()
@@ -71,7 +70,6 @@ def quantise(
         ([0.0, 8.0, 16.0, 24.0], 3)
     """
     weight_bits, delay_bits = check_bits(weight_bits, delay_bits)
-    delay_layers(model)
     copied = own_copy(model)
     given = {"weight_bits": weight_bits, "delay_bits": delay_bits}
     bits: dict[str, Any] = {name: n for name, n in given.items() if n is not None}

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import torch
 
 from snnlab._utils.fields import nearest_names
-from snnlab._utils.memory import memory_errors
 from snnlab.data.protocols import Data
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
@@ -34,7 +33,6 @@ class DelayStage(DelayRecipe, ExperimentStage):
 
     transfer_parts: TransferParts = "both"
 
-    @memory_errors("building a network", "a smaller one")
     def build(self, network: NetworkConfig) -> DelayNet:
         """Build a network; the seed decides its weights and delays."""
         with torch.random.fork_rng(devices=[]):

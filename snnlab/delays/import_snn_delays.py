@@ -105,7 +105,7 @@ def read(
 
 def _tensors(path: str | Path) -> dict[str, Tensor]:
     """Return the content of a file of torch, without running anything that is in it."""
-    content = checkpoints.read_tensors(
+    content = checkpoints.read(
         path,
         what="file",
         otherwise="not a complete file of tensors, and nothing else is read, because a pickle may "

@@ -286,10 +286,6 @@ class RampNeuron(LeakyIntegrator):
         self._low, self._high = ramp_bounds(share)
         return self._high - self._low
 
-    def single_step_forward(self, x: Tensor) -> Tensor:
-        """Compute the output of one step."""
-        return sharpened_relu(super().single_step_forward(x) - self.SHIFT, self._low, self._high)
-
-    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
-        """Compute the output of all steps."""
-        return sharpened_relu(super().multi_step_forward(x_seq) - self.SHIFT, self._low, self._high)
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the output of all steps, or of one in SpikingJelly's `step_mode` "s"."""
+        return sharpened_relu(super().forward(x) - self.SHIFT, self._low, self._high)

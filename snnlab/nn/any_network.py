@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
+from torch.overrides import TorchFunctionMode
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.delay_linear import DelayLinear
@@ -60,27 +61,25 @@ def still_pruned(model: nn.Module) -> nn.Module:
     """Copy a network together with its pruning by torch.nn.utils.prune.
 
     `copy.deepcopy` refuses tensors that were computed: a pruned weight, and states of neurons.
+
+    Raises:
+        SnnlabError: it is no network.
     """
-    computed = [
-        value for module in model.modules() for value in _tensors(vars(module)) if not value.is_leaf
-    ]
-    memo: dict[int, Any] = {id(value): value.detach().clone() for value in computed}
     # A sequence step by step does not go on in the copy
-    memo |= {id(layer.arriving): None for layer in delay_layers(model).values()}
-    return copy.deepcopy(model, memo)
+    memo: dict[int, Any] = {id(layer.arriving): None for layer in delay_layers(model).values()}
+    with _ComputedToo():
+        return copy.deepcopy(model, memo)
 
 
-def _tensors(values: dict[str, Any]) -> Iterator[Tensor]:
-    """Yield the tensors among the values of a dict, and of dicts, lists and tuples in it."""
-    waiting: list[Any] = [values]
-    seen: set[int] = set()  # a container may hold itself
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, dict | list | tuple) and id(value) not in seen:
-            seen.add(id(value))
-            waiting.extend(value.values() if isinstance(value, dict) else value)
+class _ComputedToo(TorchFunctionMode):
+    """Have `copy.deepcopy` copy tensors that were computed, without what they depend on."""
+
+    def __torch_function__(  # type: ignore[no-untyped-def]
+        self, func, types, args=(), kwargs=None
+    ):
+        if func is Tensor.__deepcopy__ and not args[0].is_leaf:
+            return args[0].detach().clone()
+        return func(*args, **(kwargs or {}))
 
 
 @torch.no_grad()

@@ -11,8 +11,6 @@ On a CPU, all three are one compiled loop over rows of channels: in reversed tim
 of (1). It takes a sample's steps out of the tensor first, since they lie far apart there.
 """
 
-from collections.abc import Callable
-
 import numba
 import numpy as np
 import torch
@@ -20,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snnlab.nn.threads import count_parts, run_parts
-from snnlab.nn.tracing import is_plain_on_cpu, recorded
+from snnlab.nn.tracing import is_plain_on_cpu
 
 # Products below which starting threads takes longer than they save
 WORTH_THREADS = 2**22
@@ -43,8 +41,7 @@ def filter_channels(x: Tensor, taps: Tensor, steps: int) -> Tensor:
     Returns:
         The output, `(steps, B, N)`.
     """
-    compiled = is_plain_on_cpu(x) and x.dtype in (torch.float32, torch.float64)
-    if compiled and x.dtype == taps.dtype and not recorded():
+    if is_plain_on_cpu(x) and x.dtype == taps.dtype in (torch.float32, torch.float64):
         y: Tensor = _Filter.apply(x, taps, steps)  # type: ignore[no-untyped-call]
         return y
     return dense_convolution(x, taps.T[:, None], steps, groups=x.shape[-1])
@@ -69,7 +66,7 @@ class _Filter(torch.autograd.Function):
     def forward(ctx, x, taps, steps):  # type: ignore[no-untyped-def]
         ctx.save_for_backward(x, taps)
         y = x.new_empty(steps, *x.shape[1:])
-        _by_samples(_filter, _filter_in_threads, x, taps[:, None], y, 1)
+        run_parts(_filter, _filter_in_threads, (x, taps[:, None], y, 1), _parts(x))
         return y
 
     @staticmethod
@@ -79,24 +76,19 @@ class _Filter(torch.autograd.Function):
         grad_x = grad_taps = None
         if ctx.needs_input_grad[0]:
             grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
-            _by_samples(_filter, _filter_in_threads, grad, taps[:, None], grad_x, -1)
+            arguments = grad, taps[:, None], grad_x, -1
+            run_parts(_filter, _filter_in_threads, arguments, _parts(grad))
         if ctx.needs_input_grad[1]:
-            sums = x.new_empty(_parts(x), *taps.shape)  # each thread has its own
-            _by_samples(_correlate, _correlate_in_threads, x, grad, sums)
+            parts = _parts(x)
+            sums = x.new_empty(parts, *taps.shape)  # each thread has its own
+            run_parts(_correlate, _correlate_in_threads, (x, grad, sums), parts)
             grad_taps = sums.sum(0)
         return grad_x, grad_taps, None
 
 
 def _parts(x: Tensor) -> int:
+    """Return into how many parts to divide the samples of a batch."""
     return count_parts(x.shape[1], 1 + x.numel() // WORTH_THREADS)
-
-
-def _by_samples(
-    loop: Callable[..., None], in_threads: Callable[..., None], x: Tensor, *others: Tensor | int
-) -> None:
-    """Run a loop over the samples of a batch, in as many threads as torch has."""
-    arrays = [v.detach().contiguous().numpy() if isinstance(v, Tensor) else v for v in (x, *others)]
-    run_parts(loop, in_threads, arrays, _parts(x))
 
 
 @numba.njit(cache=True, nogil=True)

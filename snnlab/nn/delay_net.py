@@ -17,7 +17,6 @@ from snnlab.nn.any_network import delay_layers, reset_states
 from snnlab.nn.delay_linear import DelayLinear, check_sequence
 from snnlab.nn.delay_net_config import DelayNetConfig
 from snnlab.nn.delay_parameters import Engine
-from snnlab.nn.masked_norm import masked_batch_norm
 from snnlab.nn.neurons import LIF, LeakyIntegrator
 from snnlab.nn.tracing import recorded
 
@@ -211,6 +210,38 @@ def _normalise(norm: nn.Module, x: Tensor, places: Tensor | tuple[Tensor, ...] |
     if isinstance(places, Tensor):
         return masked_batch_norm(norm, x, places)
     return torch.zeros_like(x).index_put(places, _norm_of_steps(norm, x[places]))
+
+
+def masked_batch_norm(norm: Any, x: Tensor, counts: Tensor) -> Tensor:
+    """Apply a batch norm in training mode, whose statistics are of the steps that count.
+
+    It gives what `norm(x[counts])` gives, up to rounding, and updates the running statistics.
+
+    Args:
+        norm: an `nn.BatchNorm1d`.
+        x: `(T, B, N)`.
+        counts: which steps of each sample count, `(T, B)` of bool.
+
+    Returns:
+        The normalised steps, `(T, B, N)`, 0 where a step does not count.
+    """
+    wide = x if x.dtype == torch.double else x.float()
+    mask, n = counts[..., None], counts.sum()
+    mean = torch.where(mask, wide, 0).sum((0, 1)) / n
+    centred = torch.where(mask, wide - mean, 0)
+    variance = centred.square().sum((0, 1)) / n
+    if norm.running_mean is not None and norm.running_var is not None:
+        with torch.no_grad():
+            norm.num_batches_tracked.add_(1)
+            share = 1 / norm.num_batches_tracked if norm.momentum is None else norm.momentum
+            unbiased = variance * (n / (n - 1).clamp(min=1))  # of a single step it is 0
+            for running, value in ((norm.running_mean, mean), (norm.running_var, unbiased)):
+                running.add_((value.to(running.dtype) - running) * share)
+    normal = centred * (variance + norm.eps).rsqrt()
+    if norm.affine:
+        normal = normal * norm.weight + norm.bias
+    result: Tensor = torch.where(mask, normal, 0).to(x.dtype)
+    return result
 
 
 def _norm_of_steps(norm: nn.Module, x: Tensor) -> Tensor:

@@ -98,32 +98,33 @@ class DelayParameters(base.MemoryModule):  # type: ignore[misc]
         positions, errors = rest.get(prefix + "P"), args[-1]
         rounded = prefix + ROUNDED in state_dict
         fits = getattr(positions, "shape", None) == self.P.shape
-        if rounded and positions is not None and fits and not positions.is_meta:
-            marked = torch.as_tensor(state_dict[prefix + ROUNDED]).all()
-            if not (marked and self.holds(positions, rounded=True)):
-                errors.append(
-                    f"{prefix}{ROUNDED} says that its delays are rounded, but they are not "
-                    f"{self.range_of_delays(rounded=True)}, or it is not True"
-                )
-                return
+        readable = positions is not None and fits and not positions.is_meta
+        if rounded and readable and (expected := self.expected_delays(state_dict, prefix)):
+            errors.append(
+                f"{prefix}{ROUNDED} says that its delays are rounded, but they are not {expected}, "
+                "or it is not True"
+            )
+            return
         before = len(errors)
         super()._load_from_state_dict(rest, prefix, *args)
         if positions is not None and len(errors) == before:  # None with strict=False
             self.discrete = rounded
 
-    def holds(self, positions: Tensor, *, rounded: bool = False) -> bool:
-        """Return whether these values of `P` are delays in their range, whole ones if rounded."""
-        if rounded:
-            delay = self._centre - positions[0]
-            return torch.equal(delay, self._rounded(delay))
-        return torch.equal(positions, self._clamp(positions.clone()))
+    def expected_delays(self, state: Mapping[str, Any], prefix: str) -> str:
+        """Say which delays a `state_dict` should have under a prefix; "" if it has such."""
+        if prefix + ROUNDED not in state:
+            fit = self.holds(state[prefix + "P"])
+            return "" if fit else f"numbers from 0 to {self.max_delay}"
+        delay = self._centre - state[prefix + "P"][0]
+        marked = torch.as_tensor(state[prefix + ROUNDED]).all()
+        if marked and torch.equal(delay, self._rounded(delay)):
+            return ""
+        few = f" on the grid of delay_bits = {self.delay_bits}" if self.delay_bits else ""
+        return f"whole numbers from 0 to {self.max_delay}{few}"
 
-    def range_of_delays(self, *, rounded: bool) -> str:
-        """Say which values the delays have."""
-        numbers = "whole numbers" if rounded else "numbers"
-        few = rounded and self.delay_bits is not None
-        grid = f" on the grid of delay_bits = {self.delay_bits}" if few else ""
-        return f"{numbers} from 0 to {self.max_delay}{grid}"
+    def holds(self, positions: Tensor) -> bool:
+        """Return whether these values of `P` are delays in their range."""
+        return torch.equal(positions, self._clamp(positions.clone()))
 
     def _clamp(self, positions: Tensor) -> Tensor:
         """Clamp values of `P` to delays in their range, in place."""

@@ -1,7 +1,9 @@
 """Energy of an inference: operations and spikes a sample, from SpikingJelly's op counter."""
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from spikingjelly.activation_based import neuron
@@ -102,15 +104,13 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
     updates = {"leaky": 0.0, "plain": 0.0, "": 0.0}
     ends: Tensor | None = None  # the steps that count, of each recording; None for all
 
-    def note_ends(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+    def note_ends(module: Any, args: tuple[Tensor, ...]) -> None:
         nonlocal ends
-        assert isinstance(module, DelayNet)
         ends = module.valid_steps(args[0]).sum(0) if module.config.padding == "fixed" else None
 
-    def count_synapses(module: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
+    def count_synapses(module: Any, args: tuple[Tensor, ...], out: Tensor) -> None:
         nonlocal additions, products
         x = args[0]
-        assert isinstance(module, DelayLinear)
         if bool(((x >= 0) & (x == x.round())).all()):
             additions += _deliveries(module, x, out, ends)
         else:
@@ -125,27 +125,19 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
         neurons += out[0, 0].numel() if ends is None else out.shape[-1]
         updates[_membrane_kind(module)] += out.numel()
 
-    hooks = [
-        module.register_forward_pre_hook(note_ends)
-        for module in net.modules()
-        if isinstance(module, DelayNet)
-    ]
-    for kinds, hook in ((DelayLinear, count_synapses), (NEURONS, count_spikes)):
-        hooks += [
-            module.register_forward_hook(hook)
-            for module in net.modules()
-            if isinstance(module, kinds)
-        ]
-    try:
-        with evaluation_mode(net):
-            for x in inputs:
-                neurons, ends = 0, None
-                with DispatchCounterMode([by_spikes, by_values]):
-                    forward_sequence(net, x)
-                samples += x.shape[1]
-    finally:
-        for handle in hooks:
-            handle.remove()
+    with ExitStack() as hooks, evaluation_mode(net):
+        for module in net.modules():
+            if isinstance(module, DelayNet):
+                hooks.enter_context(module.register_forward_pre_hook(note_ends))
+            elif isinstance(module, DelayLinear):
+                hooks.enter_context(module.register_forward_hook(count_synapses))
+            elif isinstance(module, NEURONS):
+                hooks.enter_context(module.register_forward_hook(count_spikes))
+        for x in inputs:
+            neurons, ends = 0, None
+            with DispatchCounterMode([by_spikes, by_values]):
+                forward_sequence(net, x)
+            samples += x.shape[1]
 
     if not samples:
         raise SnnlabError("no input to count the operations of: expected at least one batch.")

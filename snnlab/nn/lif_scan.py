@@ -1,8 +1,6 @@
 """A spiking membrane over time: one autograd function with compiled loops."""
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any
 
 import numba
 import numpy as np
@@ -12,7 +10,7 @@ from torch import Tensor
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.nn.threads import count_parts, run_parts
-from snnlab.nn.tracing import recorded
+from snnlab.nn.tracing import is_plain_on_cpu
 
 # SpikingJelly registers its GPU kernels at first use, and torch warns on every machine without a
 # GPU
@@ -68,7 +66,7 @@ def membrane(
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
     one_leak = not isinstance(leak, Tensor) or leak.numel() == 1
-    if one_leak and x.device.type == "cpu" and not (recorded() or compiling):
+    if one_leak and is_plain_on_cpu(x):
         result: tuple[Tensor, Tensor, Tensor] = _Scan.apply(  # type: ignore[no-untyped-call]
             x, v, leak, v_threshold, slope, soft_reset
         )
@@ -125,12 +123,8 @@ class _Scan(torch.autograd.Function):
         spikes, h = torch.empty_like(flat), torch.empty_like(flat)
         first = v.detach().reshape(-1).to(flat.dtype).contiguous()
         last = first.clone()
-        _for_all_neurons(
-            _scan_forward,
-            _scan_forward_in_threads,
-            (flat, last, spikes, h),
-            (float(leak), v_threshold, soft_reset),
-        )
+        arguments = flat, last, spikes, h, float(leak), v_threshold, soft_reset
+        run_parts(_scan_forward, _scan_forward_in_threads, arguments, _parts(h))
         ctx.save_for_backward(h, first)
         ctx.constants = float(leak), v_threshold, slope, soft_reset
         ctx.set_materialize_grads(False)
@@ -164,12 +158,9 @@ class _Scan(torch.autograd.Function):
         carry = (
             torch.zeros_like(first) if grad_v is None else grad_v.reshape(-1).to(h.dtype).clone()
         )
-        _for_all_neurons(
-            _scan_backward,
-            _scan_backward_in_threads,
-            (h, given, carry, grad),
-            (leak, v_threshold, kind, float(slope.alpha), soft_reset),
-        )
+        alpha = float(slope.alpha)
+        arguments = h, given, carry, grad, leak, v_threshold, kind, alpha, soft_reset
+        run_parts(_scan_backward, _scan_backward_in_threads, arguments, _parts(h))
         grad_leak = None
         if ctx.needs_input_grad[2]:
             fired = (h >= v_threshold).to(h.dtype)
@@ -178,17 +169,10 @@ class _Scan(torch.autograd.Function):
         return grad.view(shape), carry.view(shape[1:]), grad_leak, None, None, None
 
 
-def _for_all_neurons(
-    scan: Callable[..., None],
-    in_threads: Callable[..., None],
-    tensors: Sequence[Tensor],
-    constants: Sequence[Any],
-) -> None:
-    """Call a compiled loop for all M neurons, in threads where there are many."""
-    arrays = [tensor.numpy() for tensor in tensors]
-    steps, m = arrays[0].shape
-    most = m if steps * m >= WORTH_THREADS else 1
-    run_parts(scan, in_threads, (*arrays, *constants), count_parts(m, most))
+def _parts(h: Tensor) -> int:
+    """Return into how many parts to divide the M neurons of H, `(T, M)`."""
+    m = h.shape[1]
+    return count_parts(m, m if h.numel() >= WORTH_THREADS else 1)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -198,7 +198,7 @@ class LeakyIntegrator(base.MemoryModule):  # type: ignore[misc]
         check_current(x_seq)
         check_steps(x_seq)
         if isinstance(self.tau, tuple):
-            return torch.stack([LeakyIntegrator.single_step_forward(self, x) for x in x_seq])
+            return torch.stack([self.single_step_forward(x) for x in x_seq])
         beta = 1 - 1 / self.tau
         # Powers of whole numbers would be float32 for a current in float64, too
         dtype = torch.promote_types(x_seq.dtype, torch.get_default_dtype())

@@ -11,7 +11,7 @@ from llvmlite.binding import get_host_cpu_name
 from torch import Tensor
 from torch.nn import functional as F
 
-from snnlab.nn.tracing import is_plain_on_cpu, recorded
+from snnlab.nn.tracing import is_plain_on_cpu
 
 # Multiplications of a product from which on oneDNN is the faster one
 WORTH_ONEDNN = 2**22
@@ -100,11 +100,7 @@ def _by_onednn(a: Tensor, b: Tensor) -> bool:
     """Return whether oneDNN is to compute `a @ b.T`."""
     plain = is_plain_on_cpu(a) and is_plain_on_cpu(b) and a.dtype == b.dtype == torch.float32
     return (  # the size comes last: torch.export may not know it
-        plain
-        and not recorded()
-        and onednn_is_there()
-        and _is_amd_with_avx512()
-        and a.numel() * len(b) >= WORTH_ONEDNN
+        plain and onednn_is_there() and _is_amd_with_avx512() and a.numel() * len(b) >= WORTH_ONEDNN
     )
 
 

@@ -4,7 +4,7 @@ import functools
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
@@ -31,7 +31,10 @@ def count_parts(size: int, most: int) -> int:
 
 
 def run_parts(
-    loop: Callable[..., None], in_threads: Callable[..., None], arguments: Any, parts: int
+    loop: Callable[..., None],
+    in_threads: Callable[..., None],
+    arguments: Sequence[Any],
+    parts: int,
 ) -> None:
     """Run the parts of a loop, all at once.
 
@@ -42,9 +45,14 @@ def run_parts(
         loop: called as `loop(*arguments, part, parts)`, one part, where there is only one.
         in_threads: called as `in_threads(*arguments, parts)`, all of them, compiled with
             `parallel`.
-        arguments: the same for all parts.
+        arguments: the same for all parts; a tensor is given as an array, a contiguous one without
+            a copy.
         parts: how many, of `count_parts`.
     """
+    arguments = [
+        value.detach().contiguous().numpy() if isinstance(value, torch.Tensor) else value
+        for value in arguments
+    ]
     if parts == 1:
         loop(*arguments, 0, 1)
         return

@@ -19,8 +19,8 @@ def recorded() -> bool:
 def is_plain_on_cpu(x: Tensor) -> bool:
     """Return whether compiled loops can read a tensor.
 
-    It lies on the CPU, is not of a class of its own, such as torch's fake tensors, and
-    `torch.compile` is not at work.
+    It lies on the CPU, is not of a class of its own, such as torch's fake tensors, and torch
+    neither compiles nor records the call.
     """
-    plain = type(x) in (Tensor, nn.Parameter) and not torch.compiler.is_compiling()
-    return plain and x.device.type == "cpu"
+    plain = type(x) in (Tensor, nn.Parameter) and x.device.type == "cpu"
+    return plain and not (torch.compiler.is_compiling() or recorded())

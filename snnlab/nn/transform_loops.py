@@ -5,8 +5,6 @@ and read all `a` of (4). A loop here takes both steps for some hundred columns a
 their `a` stays in a core's cache.
 """
 
-from collections.abc import Callable
-
 import numba
 import numpy as np
 from torch import Tensor
@@ -34,10 +32,10 @@ def transform(first: Tensor, second: Tensor, signal: Tensor) -> Tensor:
     Returns:
         The factors, `(3F, *, *)`.
     """
-    x = signal.detach().reshape(len(signal), -1).contiguous()
+    x = signal.reshape(len(signal), -1)
     out = x.new_empty(second.shape[0] * second.shape[1], x.shape[1])
     first = _padded(first, -(-len(x) // (second.shape[2] // 2)))
-    _by_columns(_transform, _transform_in_threads, first, second, x, out)
+    run_parts(_transform, _transform_in_threads, (first, second, x, out), _parts(x))
     return out.view(-1, *signal.shape[1:])
 
 
@@ -53,11 +51,11 @@ def transposed(first: Tensor, second: Tensor, factors: Tensor, steps: int) -> Te
     Returns:
         The first steps, `(steps, *, *)`.
     """
-    x = factors.detach().reshape(len(factors), -1).contiguous()
+    x = factors.reshape(len(factors), -1)
     out = x.new_empty(steps, x.shape[1])
     rows = -(-steps // (second.shape[2] // 2))
-    first, second = _padded(first[:, :rows].T, len(first)), second.mT.contiguous()
-    _by_columns(_transposed, _transposed_in_threads, first, second, x, out)
+    first, second = _padded(first[:, :rows].T, len(first)), second.mT
+    run_parts(_transposed, _transposed_in_threads, (first, second, x, out), _parts(x))
     return out.view(-1, *factors.shape[1:])
 
 
@@ -69,13 +67,9 @@ def _padded(matrix: Tensor, columns: int) -> Tensor:
     return padded
 
 
-def _by_columns(
-    loop: Callable[..., None], in_threads: Callable[..., None], *tensors: Tensor
-) -> None:
-    """Run a loop over tiles of columns, in as many threads as torch has."""
-    _, _, x, _ = tensors
-    parts = count_parts(-(-x.shape[1] // COLUMNS), 1 + x.numel() // WORTH_THREADS)
-    run_parts(loop, in_threads, [tensor.numpy() for tensor in tensors], parts)
+def _parts(x: Tensor) -> int:
+    """Return into how many parts to divide the columns."""
+    return count_parts(-(-x.shape[1] // COLUMNS), 1 + x.numel() // WORTH_THREADS)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,6 +1,6 @@
 """Copy the parameters of one network to another of the same shape, and report what was copied."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -92,7 +92,7 @@ def copy_weights(
     kind = type(target).__name__
     known(input_conv, get_args(InputConv), "way to adapt a first convolution")
     for prefix in leave:
-        if not any(under(name, prefix) for name in ours):
+        if not any(under(name, [prefix]) for name in ours):
             raise SnnlabError(
                 f"leave: nothing in {kind} is called {prefix!r}; names: {_first_names(ours)}."
             )
@@ -102,7 +102,7 @@ def copy_weights(
     new: dict[str, Tensor] = {}
     moved, adapted, left_out, unexpected = [], [], {}, {}
     for name, value in ours.items():
-        if any(under(name, prefix) for prefix in leave):
+        if under(name, leave):
             left_out[name] = "as asked"
             continue
         if name not in theirs:
@@ -216,9 +216,9 @@ def reestimate_batch_norm(net: nn.Module, inputs: Sequence[Tensor]) -> None:
                 norm.momentum = momentum
 
 
-def under(name: str, prefix: str) -> bool:
-    """Return whether a name of a parameter is `prefix` or begins with its parts."""
-    return name == prefix or name.startswith(f"{prefix}.")
+def under(name: str, prefixes: Iterable[str]) -> bool:
+    """Return whether a name of a parameter is one of the prefixes, or begins with its parts."""
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
 
 
 def _entries(source: Any) -> dict[str, Any]:

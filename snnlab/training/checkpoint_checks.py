@@ -105,12 +105,11 @@ def check_data(content: dict[str, Any], data: dict[str, dict[str, int]]) -> None
     if not isinstance(recorded, dict):
         _refuse(f"its data is of the type {type(recorded).__name__}")
     for name, values in data.items():
-        for key, value in values.items():
-            if (theirs := recorded[name][key]) != value:
-                raise SnnlabError(
-                    f"trained on other data: {name} had {key} {theirs}, and now {value}; give the "
-                    f"same data or, {NEW_TRAINING}."
-                )
+        if different := differences(recorded[name], values, values):
+            raise SnnlabError(
+                f"trained on other data: {name} with {different}; give the same data or, "
+                f"{NEW_TRAINING}."
+            )
 
 
 def _refuse(reason: str) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, reason_of
 from snnlab._utils.files import whole_file
 from snnlab.nn.any_network import check_network, delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
-from snnlab.nn.delay_parameters import ROUNDED, without_rounded
+from snnlab.nn.delay_parameters import without_rounded
 from snnlab.nn.network_config import NetworkConfig
 
 FORMAT = 6  # 5 has the network's kind of delays; 6 the bits of its weights and delays
@@ -55,16 +55,6 @@ def load(path: str | Path, *, network: NetworkConfig | None = None) -> dict[str,
             network.
     """
     return _checked(path, read(path), network)
-
-
-def read(path: str | Path) -> Any:
-    """Read any file that `torch.save` wrote; raises as `load`."""
-    return read_tensors(
-        path,
-        what="checkpoint",
-        otherwise="not a complete snnlab checkpoint; expected a file that snnlab wrote. Choose "
-        "another one, or for a new training a name that no file has.",
-    )
 
 
 def _checked(path: str | Path, content: Any, network: NetworkConfig | None) -> dict[str, Any]:
@@ -119,7 +109,13 @@ def differences(recorded: dict[Any, Any], expected: dict[str, Any], names: Itera
     )
 
 
-def read_tensors(path: str | Path, *, what: str, otherwise: str) -> Any:
+def read(
+    path: str | Path,
+    *,
+    what: str = "checkpoint",
+    otherwise: str = "not a complete snnlab checkpoint; expected a file that snnlab wrote. Choose "
+    "another one, or for a new training a name that no file has.",
+) -> Any:
     """Read what `torch.save` wrote onto the CPU, without running code that is in it.
 
     Args:
@@ -160,10 +156,9 @@ def as_written(path: str | Path) -> Iterator[None]:
             raise
         raise SnnlabError(f"{path}: {error}") from error
     except Exception as error:  # an altered entry may raise any kind of error
-        reason = (str(error).splitlines() or [""])[0][:200]
         raise SnnlabError(
             f"{path}: was altered or damaged after snnlab wrote it ({type(error).__name__}: "
-            f"{reason}); choose another file."
+            f"{reason_of(error)[:200]}); choose another file."
         ) from error
 
 
@@ -286,9 +281,5 @@ def check_parameters(state: dict[str, Any], model: nn.Module) -> None:
         if limited and not value.isfinite().all():
             raise SnnlabError(f"{name} holds values that are not finite; choose another file.")
     for place, layer in delay_layers(model).items():
-        prefix = f"{place}." if place else ""
-        rounded = prefix + ROUNDED in state
-        marked = not rounded or bool(state[prefix + ROUNDED].all())
-        if not (marked and layer.holds(state[f"{prefix}P"], rounded=rounded)):
-            numbers = layer.range_of_delays(rounded=rounded)
+        if numbers := layer.expected_delays(state, f"{place}." if place else ""):
             raise SnnlabError(f"the delays of {place} are not {numbers}; choose another file.")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnlab._utils.errors import SnnlabError
+from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.samplers import shard_batches
@@ -55,30 +55,22 @@ def as_batches(data: Samples, name: str = "data") -> Batches:
         name: the argument that an error message names.
 
     Raises:
-        SnnlabError: the tensors have other shapes, or y holds no whole numbers.
+        SnnlabError: it is something else or has no sample, the tensors have other shapes, or y
+            holds no whole numbers.
     """
-    expected = "expected a data set, or tensors x of shape (T, B, N) and y of shape (B,)"
-    if not isinstance(data, tuple | list):
-        if not hasattr(data, "batches"):
-            raise SnnlabError(f"{name}: got {type(data).__name__}; {expected}.")
-        return data
-    if len(data) != 2 or not all(isinstance(part, Tensor) for part in data):
-        types = ", ".join(type(part).__name__ for part in data)
-        raise SnnlabError(f"{name} = ({types}): {expected}; give two tensors (x, y).")
-    x, y = data
-    if x.dim() < 3 or y.dim() != 1 or x.shape[1] != len(y):
-        cure = "Make them agree in B"
-        if x.dim() >= 3 and y.dim() == 1 and len(x) == len(y):
-            cure = "Time comes first: give x.transpose(0, 1)"
+    if isinstance(data, tuple | list) and len(data) == 2:
+        with errors_at(name):
+            data = DenseSet(*data)
+    if not hasattr(data, "batches"):
         raise SnnlabError(
-            f"{name}: x has the shape {tuple(x.shape)} and y {tuple(y.shape)}; {expected}. {cure}."
+            f"{name}: got {type(data).__name__}; expected a data set, or two tensors (x, y), x of "
+            "shape (T, B, N) and y of shape (B,)."
         )
-    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
+    if len(data) == 0:
         raise SnnlabError(
-            f"{name}: y is of the type {y.dtype}; expected whole numbers from 0, a class each; "
-            "give y.long()."
+            f"{name}: has no sample; expected at least one. Check how the set was split."
         )
-    return DenseSet(x, y)
+    return data
 
 
 def pick_device(name: str) -> torch.device:
@@ -147,11 +139,6 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
         torch.Size([6])
     """
     data = as_batches(data)
-    if len(data) == 0:
-        raise SnnlabError(
-            "data: has no sample to evaluate on; expected at least one. Check how the set was "
-            "split."
-        )
     device, part = device_of(model), rank_and_world_size()
     checked, loss, (predictions, labels) = False, 0.0, torch.zeros(2, len(data), dtype=torch.long)
     indices = shard_batches(data.index_batches(batch_size), part, training=False)
@@ -263,7 +250,7 @@ def check_labels(scores: Tensor, **sets: Batches | None) -> None:
     """
     classes = scores.shape[-1]
     for name, data in sets.items():
-        if data is None or len(data) == 0:
+        if data is None:
             continue
         low, high = int(data.labels.min()), int(data.labels.max())
         if low < 0 or high >= classes:

@@ -127,12 +127,7 @@ class Experiment:
         """Check that there are stages, each with files of its own."""
         if not self.stages:
             raise SnnlabError(f"{self.name}: has no stage; expected one stage to train at least.")
-        names = [stage.file_name(self.name, number) for number, stage in enumerate(self.stages)]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise SnnlabError(
-                f"{self.name}: has several stages called {repeated[0]!r}, which would write the "
-                "same files; expected a name of its own for each stage."
-            )
+        _check_files([self])
 
     @property
     def epochs(self) -> int:
@@ -214,19 +209,16 @@ class ExperimentResult:
         """Time steps of all samples of all stages."""
         return sum(stage.sample_timesteps for stage in self.stages)
 
-    def curve(self, *, pretraining: bool = True) -> tuple[list[float], list[float]]:
+    def curve(self) -> tuple[list[float], list[float]]:
         """Return CPU seconds and validation accuracy after each epoch of the last stage.
 
-        Args:
-            pretraining: whether the clock starts with the first stage, or with the last.
+        The clock starts with the first stage.
 
         Returns:
             The CPU seconds after each epoch, and the accuracies; with those at the start of the
             stage, if they were measured.
         """
-        seconds = self.last.start.seconds + (
-            self.cpu_seconds - self.last.cpu_seconds if pretraining else 0.0
-        )
+        seconds = self.last.start.seconds + (self.cpu_seconds - self.last.cpu_seconds)
         times, accuracies = [], []
         if self.last.start.accuracy is not None:
             times.append(seconds)
@@ -351,12 +343,12 @@ def trainable_only(net: nn.Module, only: Sequence[str]) -> Iterator[None]:
     """
     parameters = dict(net.named_parameters())
     for prefix in only:
-        if not any(under(name, prefix) for name in parameters):
+        if not any(under(name, [prefix]) for name in parameters):
             raise SnnlabError(f"only: nothing in {type(net).__name__} is called {prefix!r}.")
     frozen = [
         parameter
         for name, parameter in parameters.items()
-        if only and parameter.requires_grad and not any(under(name, prefix) for prefix in only)
+        if only and parameter.requires_grad and not under(name, only)
     ]
     for parameter in frozen:
         parameter.requires_grad_(False)
@@ -423,8 +415,8 @@ def _check_files(experiments: Sequence[Experiment]) -> None:
             other, same = trainings.setdefault(file, (experiment.name, stages))
             if same != stages:
                 raise SnnlabError(
-                    f"{file}.pt: would be the checkpoint of different stages, of the experiments "
-                    f"{other!r} and {experiment.name!r}; give them different names."
+                    f"{file}.pt: would be the checkpoint of two stages, of the experiments "
+                    f"{other!r} and {experiment.name!r}; give each stage a name of its own."
                 )
 
 

@@ -4,17 +4,18 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
-from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
+from snnlab._utils.optional import import_optional
 from snnlab.training.callbacks import Callback, TrainingProgress
 from snnlab.training.log_choice import GIVEN, chosen
 
+ASKED_FOR = f"{GIVEN} asks for unless it is set to none"
 WriteScalars = Callable[[dict[str, float], int], object]  # numbers by name, and their epoch
 
 
@@ -90,16 +91,10 @@ class MetricsLogger(Callback):
 
 
 @contextmanager
-def _nowhere(path: Path, epoch: int) -> Iterator[WriteScalars]:
-    yield lambda numbers, epoch: None
-
-
-@contextmanager
 def _tensorboard(path: Path, epoch: int) -> Iterator[WriteScalars]:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise _missing("tensorboard", error) from error
+    import_optional("tensorboard", ASKED_FOR)
+    from torch.utils.tensorboard import SummaryWriter
+
     with SummaryWriter(path.parent / "tensorboard" / path.stem, purge_step=epoch) as writer:
 
         def write(numbers: dict[str, float], epoch: int) -> None:
@@ -112,10 +107,7 @@ def _tensorboard(path: Path, epoch: int) -> Iterator[WriteScalars]:
 
 @contextmanager
 def _wandb(path: Path, epoch: int) -> Iterator[WriteScalars]:
-    try:
-        import wandb
-    except ImportError as error:
-        raise _missing("wandb", error) from error
+    wandb = import_optional("wandb", ASKED_FOR)
     # The same id each time, so that a resumed training continues its run
     run_id = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     with wandb.init(
@@ -124,11 +116,8 @@ def _wandb(path: Path, epoch: int) -> Iterator[WriteScalars]:
         yield lambda numbers, epoch: run.log(numbers, step=epoch)
 
 
-def _missing(package: str, error: ImportError) -> SnnlabError:
-    return SnnlabError(
-        f"{package} cannot be imported ({error}), and {GIVEN} asks for it. Install it with "
-        f"`pip install {package}`, or set {GIVEN} to none."
-    )
+def _nowhere(path: Path, epoch: int) -> AbstractContextManager[WriteScalars]:
+    return nullcontext(lambda numbers, epoch: None)
 
 
 _LOGS = {"none": _nowhere, "tensorboard": _tensorboard, "wandb": _wandb}

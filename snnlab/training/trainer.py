@@ -2,8 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.hooks import RemovableHandle
 
 from snnlab._utils.errors import DivergedError, SnnlabError
 from snnlab._utils.memory import keep_freed_memory, memory_errors
@@ -166,9 +166,6 @@ def fit(
         )
     train, valid = as_batches(train, "train"), as_batches(valid, "valid")
     test = None if test is None else as_batches(test, "test")
-    for name, part in {"train": train, "valid": valid, "test": test}.items():
-        if part is not None and not len(part):
-            raise SnnlabError(f"{name}: has no sample; at least one was expected.")
     rank, world_size = rank_and_world_size()
     if min(recipe.batch_size, len(train)) < world_size:
         raise SnnlabError(
@@ -206,7 +203,7 @@ def fit(
 
     with (
         CallbackRunner(state, [*own, *callbacks], progress_at) as run_hook,
-        _labels_checked(model, train=train, valid=valid, test=test),
+        _check_labels_once(model, train=train, valid=valid, test=test),
         synchronised(model),
         compiled_steps(model, recipe, device) as run_step,
     ):
@@ -230,8 +227,7 @@ def fit(
     return FitResult(model, state.history, state.best_epoch)
 
 
-@contextmanager
-def _labels_checked(model: nn.Module, **sets: Batches | None) -> Iterator[None]:
+def _check_labels_once(model: nn.Module, **sets: Batches | None) -> RemovableHandle:
     """Check the labels of all sets against the scores that the network gives at its first call."""
 
     def check(_model: nn.Module, inputs: tuple[Tensor, ...], scores: Tensor) -> None:
@@ -240,10 +236,7 @@ def _labels_checked(model: nn.Module, **sets: Batches | None) -> Iterator[None]:
         check_labels(scores, **sets)
 
     hook = model.register_forward_hook(check)
-    try:
-        yield
-    finally:
-        hook.remove()
+    return hook
 
 
 @memory_errors("training")

@@ -29,6 +29,11 @@ class ConvertedConfig(NetworkConfig):
     of: VisionConfig
     how: How
 
+    @property
+    def in_channels(self) -> int:
+        """Those of the first network."""
+        return self.of.in_channels
+
 
 class Converted(VisionNet):
     """A `SmallCNN` with ReLUs, converted by SpikingJelly to IF neurons with soft reset.
@@ -49,7 +54,7 @@ class Converted(VisionNet):
     def __init__(self, ann: SmallCNN, inputs: Sequence[Tensor], how: How = "rate") -> None:
         from spikingjelly.activation_based import ann2snn  # here: it imports requests
 
-        super().__init__()
+        nn.Module.__init__(self)  # its layers are the converter's
         known(how, get_args(How), "way to convert")
         _check(ann, inputs)
         self.config = ConvertedConfig(ann.config, how)
@@ -98,21 +103,21 @@ class Converted(VisionNet):
             up.scale.fill_(1)
         return net
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(1, B, C, H, W)` to `(B, classes)`, the mean of the last layer over `self.steps` steps.
+    def stem(self, x: Tensor) -> Tensor:
+        """Return the images as they are."""
+        return x
+
+    def rest(self, x: Tensor) -> Tensor:
+        """Compute `(B, classes)`, the mean of the last layer over `self.steps` steps.
 
         Raises:
-            SnnlabError: `x` is no batch of images with the channels of the first network.
+            SnnlabError: the input was no image, but a sequence.
         """
-        channels = self.config.of.in_channels
-        if x.dim() != 5 or len(x) != 1 or x.shape[2] != channels:
+        if len(x) != self.steps:
             raise SnnlabError(
-                f"got input of shape {tuple(x.shape)}; expected images (1, B, {channels}, H, W)."
+                f"got input of {len(x)} time steps; expected images, (1, B, C, H, W)."
             )
-        try:
-            return cast(Tensor, self.net(x.expand(self.steps, *x.shape[1:])).mean(0))
-        finally:
-            functional.reset_net(self.net)
+        return cast(Tensor, self.net(x).mean(0))
 
 
 def _check(ann: Any, inputs: Sequence[Any]) -> None:

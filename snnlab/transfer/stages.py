@@ -174,19 +174,18 @@ class Stage(ExperimentStage):
         return len(x) * self.steps
 
 
-def zero_shot(net: VisionNet, data: Batches, *, steps: int, mode: Mode = "lif") -> float:
-    """Evaluate the same parameters with other activations.
+def zero_shot(net: VisionNet, data: Batches, *, steps: int) -> float:
+    """Evaluate the same parameters with the spiking activations of the mode `lif`.
 
     Args:
         net: the network, which is not changed.
         data: the samples to evaluate it on.
         steps: time steps for which each sample is shown.
-        mode: mode of all activations.
 
     Returns:
         The accuracy.
     """
-    return evaluate(own_copy(net).set_mode(mode, steps=steps), data).accuracy
+    return evaluate(own_copy(net).set_mode("lif", steps=steps), data).accuracy
 
 
 def some_inputs(

@@ -150,8 +150,8 @@ def test_the_compiled_filter_is_torchs_convolution_in_any_number_of_threads(
     x = torch.randn(4, 20, channels).transpose(0, 1).requires_grad_()
     taps = torch.randn(9, channels, requires_grad=True)
     results = []
-    for recorded in (False, True):
-        monkeypatch.setattr(channel_filter, "recorded", lambda recorded=recorded: recorded)
+    for compiled in (True, False):
+        monkeypatch.setattr(channel_filter, "is_plain_on_cpu", lambda _, plain=compiled: plain)
         for steps in (12, 25):
             y = filter_channels(x, taps, steps)
             results.append([y, *torch.autograd.grad(y.square().sum(), (x, taps))])

@@ -67,10 +67,10 @@ def test_what_is_left_keeps_its_values_and_its_name_is_told():
 
 def test_a_prefix_ends_at_a_dot():
     assert (
-        under("fc.weight", "fc")
-        and under("fc", "fc")
-        and not under("fc1.weight", "fc")
-        and not under("fc", "fc.w")
+        under("fc.weight", ["bn", "fc"])
+        and under("fc", ["fc"])
+        and not under("fc1.weight", ["fc"])
+        and not under("fc", ["fc.w"])
     )
 
 

@@ -658,5 +658,5 @@ def test_processes_and_workers_do_not_go_together(tmp_path):
 
 
 def test_there_has_to_be_a_sample_to_score():
-    with pytest.raises(SnnlabError, match="no sample to evaluate on"):
+    with pytest.raises(SnnlabError, match="^data: has no sample"):
         evaluate(NET.build(), images(0, 0))

@@ -614,28 +614,28 @@ X, Y = torch.zeros(30, 8, 16), torch.zeros(8, dtype=torch.long)
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ((X,), r"\(Tensor\): expected a data set, or tensors x of shape \(T, B, N\) and y"),
-        ((X, [0] * 8), r"\(Tensor, list\): expected a data set, .* give two tensors \(x, y\)"),
-        ((X, Y[:7]), r"x has the shape \(30, 8, 16\) and y \(7,\); .* Make them agree in B"),
-        ((X.transpose(0, 1), Y), r".*Time comes first: give x.transpose\(0, 1\)"),
-        ((X[0], Y), r"x has the shape \(8, 16\) and y \(8,\)"),
-        ((X, torch.zeros(8, 5)), r".* and y \(8, 5\)"),
-        ((X, Y.float()), r"y is of the type torch.float32; expected whole numbers .* y.long\(\)"),
+        ((X,), r"got tuple; expected a data set, or two tensors \(x, y\), x of shape \(T, B, N\)"),
+        ((X, [0] * 8), r".*labels is of the type list; expected a tensor of numbers"),
+        ((X, Y[:7]), r".*x has the shape \(30, 8, 16\) and labels \(7,\); .* make them agree in n"),
+        ((X.transpose(0, 1), Y), r".*time first, and \(n,\); give x.transpose\(0, 1\)"),
+        ((X[0], Y), r".*x has the shape \(8, 16\) and labels \(8,\)"),
+        ((X, torch.zeros(8, 5)), r".* and labels \(8, 5\)"),
+        ((X, Y.float()), r".* of the type torch.float32; expected whole numbers .*labels.long\(\)"),
     ],
 )
 def test_tensors_of_other_shapes_are_refused(data, words):
     good = (X, Y)
     for name, parts in (("train", (data, good)), ("valid", (good, data))):
-        with pytest.raises(SnnlabError, match=f"^{name}( = |: ){words}"):
+        with pytest.raises(SnnlabError, match=f"^{name}: {words}"):
             fit(net(), *parts, RECIPE, progress=False)
-    with pytest.raises(SnnlabError, match=f"^data( = |: ){words}"):
+    with pytest.raises(SnnlabError, match=f"^data: {words}"):
         evaluate(net(), data)
 
 
 @pytest.mark.parametrize("name", ["train", "valid", "test"])
 def test_a_set_without_samples_is_refused_by_its_name(name):
     sets = {"train": (X, Y), "valid": (X, Y), name: (X[:, :0], Y[:0])}
-    with pytest.raises(SnnlabError, match=f"^{name}: has no sample; at least one was expected"):
+    with pytest.raises(SnnlabError, match=f"^{name}: has no sample; expected at least one"):
         fit(net(), recipe=RECIPE, progress=False, **sets)
 
 
@@ -672,9 +672,9 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path):
     other = labels.clone()
     other[3] = 0
     for train, valid, words in (
-        ((X, other), (X, Y), "train had checksum of the labels [0-9]+, and now [0-9]+"),
-        ((X, labels), (X, labels), "valid had checksum of the labels 0?"),
-        ((X[:, :7], labels[:7]), (X, Y), "train had samples 8, and now 7"),
+        ((X, other), (X, Y), "train with checksum of the labels = [0-9]+ instead of [0-9]+;"),
+        ((X, labels), (X, labels), "valid with checksum of the labels = 0?"),
+        ((X[:, :7], labels[:7]), (X, Y), "train with .*samples = 8 instead of 7"),
     ):
         with pytest.raises(
             SnnlabError, match=f"c.pt: trained on other data: {words}.*another experiment name"

@@ -147,8 +147,10 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(SnnlabError, match="steps = 0"):
         net.set_mode("soft", steps=0)
     for wrong in (torch.zeros(3, 2, 1, 8, 8), torch.zeros(1, 2, 3, 8, 8), torch.zeros(2, 1, 8, 8)):
-        with pytest.raises(SnnlabError, match="expected"):
+        with pytest.raises(SnnlabError, match="expected|steps = 3 repeats an image"):
             net.set_mode("soft", steps=3)(wrong)
+    with pytest.raises(SnnlabError, match="got input of 3 time steps; expected images"):
+        net.set_mode("soft", steps=1)(torch.zeros(3, 2, 1, 8, 8))
 
 
 @pytest.mark.parametrize(

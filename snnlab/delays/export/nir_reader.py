@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from snnlab._utils.arrays import check_dt
-from snnlab._utils.errors import SnnlabError, errors_at
+from snnlab._utils.errors import SnnlabError, errors_at, reason_of
 from snnlab._utils.optional import import_optional
 from snnlab.delays.export.nir_file import PURPOSE
 from snnlab.delays.export.plain import Array, PlainLayer, PlainNetwork
@@ -47,10 +47,10 @@ def read(path: str | Path, *, dt_ms: float | None = None) -> PlainNetwork:
         steps_ms = float(metadata.get("dt_ms", 0) if dt_ms is None else dt_ms)
         tail = None if "tail" not in metadata else int(metadata["tail"])
     except Exception as error:  # nir raises many kinds of errors on arbitrary content
-        reason = (str(error).splitlines() or [""])[0][:200]
+        reason = f"{type(error).__name__}: {reason_of(error)[:200]}"
         raise SnnlabError(
-            f"{path}: cannot be read as a NIR graph ({type(error).__name__}: {reason}); expected a "
-            "file that nir.write wrote, with nodes that this version of nir knows."
+            f"{path}: cannot be read as a NIR graph ({reason}); expected a file that nir.write "
+            "wrote, with nodes that this version of nir knows."
         ) from error
     if dt_ms is None and "dt_ms" not in metadata:
         raise SnnlabError(

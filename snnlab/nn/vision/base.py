@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
+from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import DECAY, THRESHOLD, Activation, Mode, Rectifier, set_mode
 from snnlab.nn.any_network import reset_states
 from snnlab.nn.network_config import NetworkConfig
@@ -52,6 +53,8 @@ class VisionNet(nn.Module):
     batch, height, width) is the tdBN of Lin et al. 2022. An image is a sequence of one step; shown
     for longer, its first convolution is computed once.
 
+    The arguments of a network are the fields of its `CONFIG`; `make_layers` makes its layers.
+
     Attributes:
         config: the description that builds the same network again.
         layers: convolutions, each with its batch norm; `ResNet` has blocks instead.
@@ -59,10 +62,21 @@ class VisionNet(nn.Module):
         steps: for how many time steps an image is shown; see `set_mode`.
     """
 
+    CONFIG: ClassVar[type[VisionConfig]]
     config: Any
     layers: nn.ModuleList
     acts: nn.ModuleList
     steps = 1
+
+    @memory_errors("building a network", "a smaller one")
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__()
+        self.config = self.CONFIG(*arguments, **settings)
+        self.make_layers()
+
+    def make_layers(self) -> None:
+        """Make the layers that the configuration describes, with fresh weights."""
+        raise NotImplementedError
 
     @property
     def features(self) -> tuple[str, ...]:

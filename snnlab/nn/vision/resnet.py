@@ -1,14 +1,13 @@
 """ResNet-18 and -34 of Lin et al. 2022, with torchvision's names for the layers."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import nearest_names
-from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import THRESHOLD, Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
 
@@ -41,7 +40,6 @@ class ResNetConfig(VisionConfig):
             depths = ", ".join(map(str, BLOCKS))
             raise SnnlabError(f"depth = {self.depth!r}: expected one of {depths}.")
 
-    @memory_errors("building a network", "a smaller one")
     def build(self) -> "ResNet":
         """Build the network with fresh weights."""
         return ResNet(**vars(self))
@@ -57,11 +55,12 @@ class ResNet(VisionNet):
     The paper learns the decay for events.
     """
 
+    CONFIG = ResNetConfig
     config: ResNetConfig
 
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        super().__init__()
-        config = self.config = ResNetConfig(*arguments, **settings)
+    def make_layers(self) -> None:
+        """Make the layers that the configuration describes, with fresh weights."""
+        config = self.config
         self.conv1 = nn.Conv2d(config.in_channels, 64, 7, stride=2, padding=3, bias=config.events)
         self.bn1 = batch_norm(64, 1.0 if config.events else THRESHOLD)
         self.maxpool = nn.MaxPool2d(3, stride=2) if config.events else nn.Identity()

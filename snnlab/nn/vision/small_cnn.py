@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import cast
 
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import nearest_names
-from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
 
@@ -37,7 +36,6 @@ class SmallCNNConfig(VisionConfig):
             )
         self._check(channels=tuple(self.channels), strides=tuple(self.strides))
 
-    @memory_errors("building a network", "a smaller one")
     def build(self) -> "SmallCNN":
         """Build the network with fresh weights."""
         return SmallCNN(**vars(self))
@@ -49,11 +47,12 @@ class SmallCNN(VisionNet):
     Its arguments are the fields of `SmallCNNConfig`.
     """
 
+    CONFIG = SmallCNNConfig
     config: SmallCNNConfig
 
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        super().__init__()
-        config = self.config = SmallCNNConfig(*arguments, **settings)
+    def make_layers(self) -> None:
+        """Make the layers that the configuration describes, with fresh weights."""
+        config = self.config
         sizes = pairwise([config.in_channels, *config.channels])
         self.layers = nn.ModuleList(
             nn.Sequential(

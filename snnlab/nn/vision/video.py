@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import cast
 
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import nearest_names, whole_number
-from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import Activation
 from snnlab.nn.vision.base import VisionConfig, VisionNet, batch_norm
 
@@ -59,7 +58,6 @@ class VideoNetConfig(VisionConfig):
             height, width = (height - kernel) // 2 + 1, (width - kernel) // 2 + 1
         return height, width
 
-    @memory_errors("building a network", "a smaller one")
     def build(self) -> "VideoNet":
         """Build the network with fresh weights."""
         return VideoNet(**vars(self))
@@ -73,11 +71,12 @@ class VideoNet(VisionNet):
     one. The LSTM is an ordinary one in every mode, as in the paper.
     """
 
+    CONFIG = VideoNetConfig
     config: VideoNetConfig
 
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        super().__init__()
-        config = self.config = VideoNetConfig(*arguments, **settings)
+    def make_layers(self) -> None:
+        """Make the layers that the configuration describes, with fresh weights."""
+        config = self.config
         sizes = pairwise([config.in_channels, 8, 16, 32, 64])
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Conv2d(before, after, kernel, stride=2), batch_norm(after, 1.0))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from snnlab.nn.masked_norm import masked_batch_norm
+from snnlab.nn.delay_net import masked_batch_norm
 
 
 @pytest.mark.parametrize(
