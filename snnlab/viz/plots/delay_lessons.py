@@ -23,6 +23,7 @@ from snnlab.viz.plots.style import (
     figure,
     figure_legend,
     legend,
+    spread_out,
     titled_axes,
     variant_style,
     with_looks,
@@ -274,7 +275,7 @@ def habits(test: Mapping[str, NamedArrays]) -> Figure:
         reference = as_array(variant, by_habit[names[0]])
         for place, habit in enumerate(names[1:]):
             points = 100 * (as_array(habit, by_habit[habit]) - reference)
-            x = place + offset + np.linspace(-0.05, 0.05, points.size) * (points.size > 1)
+            x = spread_out(place + offset, points.size, 0.05)
             ax.plot(x, points, label=variant, markersize=6, **style)
     ax.axhline(0, color=BLACK, linewidth=0.8)
     ax.set_xticks(range(len(names) - 1), names[1:])
