@@ -8,6 +8,7 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -43,11 +44,12 @@ class MonitorControl:
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._wanted, self._drawn = context.RawValue("b", RUN), context.RawValue("d", 0.0)
+        self._wanted = context.RawValue("b", RUN)
+        self.drawing_seconds = context.RawValue("d", 0.0)  # that drawing has taken
 
     def reset(self) -> None:
         """Want the training to run, and forget the time of drawing."""
-        self._wanted.value, self._drawn.value = RUN, 0.0
+        self._wanted.value, self.drawing_seconds.value = RUN, 0.0
 
     def pause(self) -> None:
         """Want a training that runs to wait."""
@@ -72,15 +74,6 @@ class MonitorControl:
     def stopped(self) -> bool:
         """Whether the training is to stop."""
         return bool(self._wanted.value == STOP)
-
-    @property
-    def drawing_seconds(self) -> float:
-        """Seconds that drawing has taken."""
-        return float(self._drawn.value)
-
-    def add_drawing(self, seconds: float) -> None:
-        """Add to the seconds that drawing has taken."""
-        self._drawn.value += seconds
 
 
 @dataclass(frozen=True)
@@ -205,7 +198,7 @@ class MonitorCallback(Callback):
     @property
     def _spent(self) -> float:
         """Seconds of looking and drawing."""
-        return self._look_seconds + self._control.drawing_seconds
+        return self._look_seconds + self._control.drawing_seconds.value
 
     def _wait(self) -> None:
         """Wait until there is no pause."""
@@ -291,30 +284,21 @@ def latest_only(send: SendReport) -> Iterator[SendReport]:
 
     A report without a snapshot takes over that of the report it replaces.
     """
-    changed, pending, closed = threading.Condition(), list[MonitorReport](), False
+    lock, pending = threading.Lock(), list[MonitorReport]()
 
     def put(report: MonitorReport) -> None:
-        with changed:
+        with lock:
             if pending and report.snapshot is None and pending[0].stage == report.stage:
                 report = replace(report, snapshot=pending[0].snapshot)
             pending[:] = [report]
-            changed.notify()
+        sender.submit(send_pending)
 
     def send_pending() -> None:
-        while True:
-            with changed:
-                changed.wait_for(lambda: pending or closed)
-                if not pending:
-                    return
-                report = pending.pop()
+        with lock:
+            reports = [*pending]
+            pending.clear()
+        for report in reports:
             send(report)
 
-    thread = threading.Thread(target=send_pending, name="reports", daemon=True)
-    thread.start()
-    try:
+    with ThreadPoolExecutor(1) as sender:
         yield put
-    finally:
-        with changed:
-            closed = True
-            changed.notify()
-        thread.join()

@@ -211,7 +211,7 @@ class TrainingMonitor(Generic[Outcome]):
             self._panel.redraw()
         if self.box is not None:
             self.box.show_picture(self._panel.static)
-        self._control.add_drawing(time.perf_counter() - began)
+        self._control.drawing_seconds.value += time.perf_counter() - began
 
     def _prepare(self, fig: Figure) -> DrawFunction:
         assert self._shown is not None
