@@ -140,7 +140,7 @@ def steps_panel(
         ax.set(xlabel="time steps T of the test", ylabel="validation accuracy (%)")
         ax.set_xscale("log", base=2)
         ax.set_xticks(steps, map(str, steps), minor=False)
-        figure_legend(ax, BELOW)
+        figure_legend(fig, BELOW)
 
         def draw(steps_shown: int) -> DrawResult:
             line.set_xdata([steps_shown, steps_shown])

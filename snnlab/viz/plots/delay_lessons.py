@@ -54,7 +54,7 @@ def two_ears(trials: Mapping[int, ArrayLike], step_ms: float) -> Figure:
             ax.annotate("", ends[1], ends[0], arrowprops=dict(arrowstyle="->", color=GREY, lw=0.8))
         ax.set(xlabel="time (ms)", ylabel="nerve fibre", ylim=(-0.7, n - 0.3), yticks=range(n))
         ax.label_outer()
-    figure_legend(fig.axes[0], "upper center", ncols=2)
+    figure_legend(fig, "upper center", ncols=2)
     return fig
 
 
@@ -133,7 +133,7 @@ def loss_over_delay(
     below.axhline(0, color=GREY, linewidth=0.8)
     above.set(xlabel="delay (steps)", ylabel="loss", ylim=(0, None))
     below.set(xlabel="delay (steps)", ylabel="slope (share of its largest)")
-    figure_legend(above, "upper center", ncols=3)
+    figure_legend(fig, "upper center", ncols=3)
     return fig
 
 
@@ -280,7 +280,7 @@ def habits(test: Mapping[str, NamedArrays]) -> Figure:
     ax.axhline(0, color=BLACK, linewidth=0.8)
     ax.set_xticks(range(len(names) - 1), names[1:])
     ax.set(ylabel=f"points above\n{names[0]}", xlim=(-0.6, len(names) - 1.4))
-    figure_legend(ax, "right upper")
+    figure_legend(fig, "right upper")
     return fig
 
 

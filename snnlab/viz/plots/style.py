@@ -191,18 +191,18 @@ def whole_ticks(ax: Axes) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def figure_legend(ax: Axes, place: str, ncols: int = 1) -> None:
-    """Explain what axes show, each label once, in a legend outside of all axes of the figure.
+def figure_legend(fig: Figure, place: str, ncols: int = 1) -> None:
+    """Explain what the first axes show, each label once, in a legend outside of all axes.
 
     Args:
-        ax: one of the axes.
+        fig: the figure.
         place: such as "upper center".
         ncols: number of columns.
     """
-    handles, labels = ax.get_legend_handles_labels()
+    handles, labels = fig.axes[0].get_legend_handles_labels()
     first = {label: handles[labels.index(label)] for label in labels}
     options: dict[str, Any] = LEGEND | {"loc": f"outside {place}", "ncols": ncols}
-    ax.figure.legend(first.values(), first, **options)
+    fig.legend(first.values(), first, **options)
 
 
 def titled_axes(

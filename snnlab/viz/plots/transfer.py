@@ -141,7 +141,7 @@ def twins(curves: Mapping[str, NamedArrays], steps: int) -> Figure:
         ax.set(xlabel="epoch of pretraining", ylim=(0, 100))
         whole_ticks(ax)
     fig.axes[0].set_ylabel("validation accuracy (%)")
-    figure_legend(fig.axes[0], BELOW, ncols=3)
+    figure_legend(fig, BELOW, ncols=3)
     return fig
 
 
@@ -177,7 +177,7 @@ def race(
         ax.set(xlabel="CPU time of training (s)", title=title, xlim=(0, None), ylim=(0, 100))
     axes[0].set_ylabel("validation accuracy (%)")
     axes[1].set_xlim(axes[0].get_xlim())
-    figure_legend(axes[0], BELOW, ncols=5)
+    figure_legend(fig, BELOW, ncols=5)
     return fig
 
 
@@ -201,7 +201,7 @@ def stage_accuracies(values: Mapping[str, NamedArrays]) -> Figure:
             ax.plot([at] * y.size, y, "o", color=BLACK, markersize=3)
     ax.set_xticks(range(len(values)), [plot_text(name) for name in values])
     ax.set(xlabel="what was pretrained", ylabel="validation accuracy (%)", ylim=(0, 100))
-    figure_legend(ax, BELOW, ncols=len(names))
+    figure_legend(fig, BELOW, ncols=len(names))
     return fig
 
 
@@ -222,7 +222,7 @@ def equal_time(panels: Mapping[str, Mapping[str, tuple[Any, Any]]]) -> Figure:
         ax.set(xlabel="CPU time of training (s)")
     longest = max(max(seconds) for recipes in panels.values() for seconds, _ in recipes.values())
     fig.axes[0].set(ylabel="test accuracy (%)", ylim=(0, 100), xlim=(0, 1.08 * longest))
-    figure_legend(fig.axes[0], BELOW, ncols=2)
+    figure_legend(fig, BELOW, ncols=2)
     return fig
 
 
@@ -248,7 +248,7 @@ def similarity(
         whole_ticks(ax)
     axes[0].set(ylabel="similarity to the ANN", title="weights: cosine")
     axes[1].set(title="outputs: CKA")
-    figure_legend(axes[0], BELOW, ncols=2)
+    figure_legend(fig, BELOW, ncols=2)
     return fig
 
 
@@ -316,5 +316,5 @@ def energies(parts: Mapping[str, Mapping[str, float]]) -> Figure:
         ax.text(total, place, f" {total:.0f}", va="center", fontsize=9)
     ax.set(xlabel="energy of a picture (nJ)", xlim=(0, 1.1 * left.max()))
     ax.invert_yaxis()
-    figure_legend(ax, BELOW, ncols=3)
+    figure_legend(fig, BELOW, ncols=3)
     return fig

@@ -90,7 +90,7 @@ def paired_differences(
     names = [plot_text(name).replace(" minus ", "\nminus ") for name in differences]
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="difference of test accuracy (points)", ylim=(len(names) - 0.5, -0.5))
-    figure_legend(ax, "upper center", ncols=6)
+    figure_legend(fig, "upper center", ncols=6)
     return fig
 
 
@@ -135,5 +135,5 @@ def trials(rows: Mapping[str, tuple[float, float]]) -> Figure:
     ax.axvline(100 * reference, **LIMIT)
     ax.set_yticks(range(len(rows)), [plot_text(name) for name in rows])
     ax.set(xlabel="accuracy (%)", ylim=(len(rows) - 0.5, -0.5))
-    figure_legend(ax, "upper center", ncols=2)
+    figure_legend(fig, "upper center", ncols=2)
     return fig
