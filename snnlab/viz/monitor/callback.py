@@ -137,7 +137,7 @@ class MonitorCallback(Callback):
         self._stages.append((getattr(progress.recipe, "name", ""), []))
         self._initial = delays_of(progress.model, step_of(progress.valid)[0])[0]
         self._stage_started = None
-        self._report()
+        self._report(progress)
 
     def on_batch_start(self, progress: TrainingProgress) -> None:
         """Look, wait or stop, if it is time to.
@@ -152,44 +152,43 @@ class MonitorCallback(Callback):
         if self._stage_started is None:
             self._stage_started = now, progress.epochs_done
         interrupted = self._control.paused or self._control.stopped
-        if interrupted or self._picture_due(now):
+        if interrupted or self._picture_due(progress, now):
             with progress.epoch_state.paused_timers():
                 if interrupted:
-                    self._report()  # at once: a look takes longer
-                self._look()
+                    self._report(progress)  # at once: a look takes longer
+                self._look(progress)
                 self._wait()
         elif now - self._reported_at >= INTERVAL:
-            self._report()
+            self._report(progress)
         if self._control.stopped:
             raise StopTraining
 
     def on_train_end(self, progress: TrainingProgress) -> None:
         """Report where the training has ended, perhaps a few batches after the last report."""
         self._update(progress)
-        self._report()
+        self._report(progress)
 
     def finish(self) -> None:
         """Look at the trained network; do nothing in a process whose callbacks are not called."""
         if self._progress is not None:
-            self._look()
+            self._look(self._progress)
 
     def _update(self, progress: TrainingProgress) -> None:
         self._progress, self._stages[-1] = progress, (self._stages[-1][0], progress.history)
 
-    def _picture_due(self, now: float) -> bool:
+    def _picture_due(self, progress: TrainingProgress, now: float) -> bool:
         """Return whether the budget has room for another picture.
 
         The first picture, which takes several times as long as others, and the last one are paid
         for evenly over the first stage.
         """
-        assert self._progress is not None
         if self._started is None:
             return True
         if now - self._looked_at < INTERVAL:
             return False
         first_stage = len(self._stages) == 1
-        ahead = self._progress.recipe.epochs - self._start_epochs if first_stage else 0.0
-        share = (self._progress.epochs_done - self._start_epochs) / ahead if ahead else 1.0
+        ahead = progress.recipe.epochs - self._start_epochs if first_stage else 0.0
+        share = (progress.epochs_done - self._start_epochs) / ahead if ahead else 1.0
         spent = self._spent
         earned = BUDGET * (now - self._started - spent)
         earned -= share * (self._first_cost + self._next_cost)
@@ -210,29 +209,27 @@ class MonitorCallback(Callback):
             self._started += waited
             self._stage_started = self._stage_started[0] + waited, self._stage_started[1]
 
-    def _look(self) -> None:
+    def _look(self, progress: TrainingProgress) -> None:
         """Look at the network, and report it."""
-        assert self._progress is not None
         began, spent = time.perf_counter(), self._spent
-        snapshot = take_snapshot(self._progress, self._stages[:-1])
+        snapshot = take_snapshot(progress, self._stages[:-1])
         self._look_seconds += time.perf_counter() - began
-        self._report(snapshot)
+        self._report(progress, snapshot)
         self._looked_at = time.perf_counter()
         if self._started is None:
-            self._started, self._start_epochs = began, self._progress.epochs_done
+            self._started, self._start_epochs = began, progress.epochs_done
             self._first_cost = self._spent
             self._next_cost = self._first_cost / 4  # as a rule, with axes that are there
         else:
             self._next_cost = self._spent - spent
 
-    def _report(self, snapshot: MonitorSnapshot | None = None) -> None:
-        assert self._progress is not None
+    def _report(self, progress: TrainingProgress, snapshot: MonitorSnapshot | None = None) -> None:
         self._reported_at = now = time.perf_counter()
         timing = None
         if self._stage_started is not None:
             timing = now - self._stage_started[0], self._stage_started[1]
-        progress, stage = self._progress.detached(), len(self._stages)
-        self._send(MonitorReport(progress, stage, self._initial, timing, snapshot))
+        stage = len(self._stages)
+        self._send(MonitorReport(progress.detached(), stage, self._initial, timing, snapshot))
 
 
 def train_monitored(
