@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from snnlab._utils.arrays import as_array
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import count_raster
-from snnlab.viz.plots.checks import NamedArrays, something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, as_arrays, something_to_draw
 from snnlab.viz.plots.results import bars_with_seeds, learning_curves, panels_of_bars
 from snnlab.viz.plots.style import (
     BLACK,
@@ -93,7 +93,7 @@ def tuning(rates: NamedArrays, lags_ms: Sequence[float]) -> Figure:
         rates: by variant, mean spikes a trial `(neurons, lags)`, each row as it is to be shown.
         lags_ms: of the columns, ms.
     """
-    tables = {name: as_array(name, table, dims=2) for name, table in rates.items()}
+    tables = as_arrays(rates, dims=2)
     departures = {n: t - np.median(t, axis=1, keepdims=True) for n, t in tables.items()}
     limit = max(float(np.abs(table).max()) for table in departures.values()) or 1.0
     step = lags_ms[1] - lags_ms[0]
