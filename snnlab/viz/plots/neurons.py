@@ -126,7 +126,7 @@ def membranes(
     Returns:
         The figure.
     """
-    fig, axes = titled_axes(8, height, panels, rows=rows, sharex=True)
+    fig, axes = titled_axes(8, height, panels, columns=len(panels) // rows, sharex=True)
     for ax, (spikes, before, after) in axes:
         steps = np.arange(len(np.asarray(before)))
         trace(ax, steps, before, after, spikes)

@@ -210,7 +210,7 @@ def titled_axes(
     height: float,
     by_title: Mapping[str, T],
     *,
-    rows: int = 1,
+    columns: int | None = None,
     size: float = 10,
     **subplots: Any,
 ) -> tuple[Figure, list[tuple[Any, T]]]:
@@ -220,11 +220,12 @@ def titled_axes(
         width: of the figure, inches.
         height: of the figure, inches.
         by_title: what is to be drawn, by the title of its axes.
-        rows: of the grid; the last one may have axes without a title.
+        columns: of the grid, whose last row may have axes without a title; None for one row.
         size: of the titles, pt.
         subplots: options of `Figure.subplots`.
     """
-    columns = -(-len(by_title) // rows)
+    columns = columns or len(by_title)
+    rows = -(-len(by_title) // columns)
     fig, axes = figure(width, height, rows, columns, sharey=True, squeeze=False, **subplots)
     for ax, title in zip(axes.flat, by_title, strict=False):
         ax.set_title(plot_text(title), fontsize=size)

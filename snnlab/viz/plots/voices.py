@@ -54,7 +54,7 @@ def speakers(clips: NamedArrays) -> Figure:
 def voices(counts: NamedArrays, dt_ms: float, columns: int) -> Figure:
     """Draw recordings as counts `(T, N)` by title, a grid of `columns` panels a row."""
     rows = -(-len(counts) // columns)
-    fig, panels = titled_axes(9, 2.2 * rows, counts, rows=rows, sharex=True)
+    fig, panels = titled_axes(9, 2.2 * rows, counts, columns=columns, sharex=True)
     for ax, table in panels:
         count_raster(ax, table, dt_ms)
         ax.set(ylabel="channel,\nlow to high")
