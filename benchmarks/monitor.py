@@ -65,9 +65,9 @@ def timed(
         pictures: list[float] = []
         look = callback.MonitorCallback._look
 
-        def looked(self: Any, **last: bool) -> None:
+        def looked(self: Any, progress: Any) -> None:
             began = time.perf_counter()
-            look(self, **last)  # and draw, which is in the same process here
+            look(self, progress)  # and draw, which is in the same process here
             pictures.append(time.perf_counter() - began)
 
         if watched:

@@ -176,17 +176,12 @@ def save_svg(fig: Figure, path: Path, *, title: str, description: str) -> None:
     Raises:
         SnnlabError: the file cannot be written.
     """
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
     metadata = {"Date": None, "Title": printable(title), "Description": printable(description)}
-    canvas, dpi, layout = fig.canvas, fig.dpi, fig.get_layout_engine()
+    layout = fig.get_layout_engine()
     fig.set_layout_engine("none")
     try:
         with matplotlib.rc_context({"svg.hashsalt": "snnlab"}), whole_file(path) as temporary:
-            # `fig.savefig` would draw twice: it computes the layout first
-            FigureCanvasSVG(fig).print_svg(temporary, metadata=metadata)
+            fig.savefig(temporary, format="svg", metadata=metadata)
     finally:
-        fig.set_canvas(canvas)
-        fig.set_dpi(dpi)
         if layout is not None:
             fig.set_layout_engine(layout)

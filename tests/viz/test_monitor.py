@@ -652,7 +652,7 @@ def drawn_in(monkeypatch, seconds, *, first=0.25, others=(0.04,), stages=1, afte
         if len(costs) > told[0]:
             told[0] += 1
             now[0] += costs[-1] - 0.01
-            control.add_drawing(costs[-1] - 0.01)
+            control.drawing_seconds.value += costs[-1] - 0.01
 
     told = [0]
     monkeypatch.setattr(callback, "take_snapshot", look)

@@ -198,6 +198,8 @@ def test_variants_differ_in_more_than_color():
         ("scratch", "pipe-S", "one step"),
         ("scratch", "pretrained", "sharpened"),
         ("synaptic", "axonal", "dendritic", "axo-dendritic"),
+        ("scratch", "pictures", "edges"),
+        ("ReLU network", "spiking, as copied", "spiking, fine-tuned"),
     ]
     assert set(sum(families, ())) == set(plots.VARIANTS)  # a family shares a picture
     for family in families:

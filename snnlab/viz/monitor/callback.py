@@ -8,6 +8,7 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -43,11 +44,12 @@ class MonitorControl:
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._wanted, self._drawn = context.RawValue("b", RUN), context.RawValue("d", 0.0)
+        self._wanted = context.RawValue("b", RUN)
+        self.drawing_seconds = context.RawValue("d", 0.0)  # that drawing has taken
 
     def reset(self) -> None:
         """Want the training to run, and forget the time of drawing."""
-        self._wanted.value, self._drawn.value = RUN, 0.0
+        self._wanted.value, self.drawing_seconds.value = RUN, 0.0
 
     def pause(self) -> None:
         """Want a training that runs to wait."""
@@ -72,15 +74,6 @@ class MonitorControl:
     def stopped(self) -> bool:
         """Whether the training is to stop."""
         return bool(self._wanted.value == STOP)
-
-    @property
-    def drawing_seconds(self) -> float:
-        """Seconds that drawing has taken."""
-        return float(self._drawn.value)
-
-    def add_drawing(self, seconds: float) -> None:
-        """Add to the seconds that drawing has taken."""
-        self._drawn.value += seconds
 
 
 @dataclass(frozen=True)
@@ -144,7 +137,7 @@ class MonitorCallback(Callback):
         self._stages.append((getattr(progress.recipe, "name", ""), []))
         self._initial = delays_of(progress.model, step_of(progress.valid)[0])[0]
         self._stage_started = None
-        self._report()
+        self._report(progress)
 
     def on_batch_start(self, progress: TrainingProgress) -> None:
         """Look, wait or stop, if it is time to.
@@ -159,44 +152,43 @@ class MonitorCallback(Callback):
         if self._stage_started is None:
             self._stage_started = now, progress.epochs_done
         interrupted = self._control.paused or self._control.stopped
-        if interrupted or self._picture_due(now):
+        if interrupted or self._picture_due(progress, now):
             with progress.epoch_state.paused_timers():
                 if interrupted:
-                    self._report()  # at once: a look takes longer
-                self._look()
+                    self._report(progress)  # at once: a look takes longer
+                self._look(progress)
                 self._wait()
         elif now - self._reported_at >= INTERVAL:
-            self._report()
+            self._report(progress)
         if self._control.stopped:
             raise StopTraining
 
     def on_train_end(self, progress: TrainingProgress) -> None:
         """Report where the training has ended, perhaps a few batches after the last report."""
         self._update(progress)
-        self._report()
+        self._report(progress)
 
     def finish(self) -> None:
         """Look at the trained network; do nothing in a process whose callbacks are not called."""
         if self._progress is not None:
-            self._look()
+            self._look(self._progress)
 
     def _update(self, progress: TrainingProgress) -> None:
         self._progress, self._stages[-1] = progress, (self._stages[-1][0], progress.history)
 
-    def _picture_due(self, now: float) -> bool:
+    def _picture_due(self, progress: TrainingProgress, now: float) -> bool:
         """Return whether the budget has room for another picture.
 
         The first picture, which takes several times as long as others, and the last one are paid
         for evenly over the first stage.
         """
-        assert self._progress is not None
         if self._started is None:
             return True
         if now - self._looked_at < INTERVAL:
             return False
         first_stage = len(self._stages) == 1
-        ahead = self._progress.recipe.epochs - self._start_epochs if first_stage else 0.0
-        share = (self._progress.epochs_done - self._start_epochs) / ahead if ahead else 1.0
+        ahead = progress.recipe.epochs - self._start_epochs if first_stage else 0.0
+        share = (progress.epochs_done - self._start_epochs) / ahead if ahead else 1.0
         spent = self._spent
         earned = BUDGET * (now - self._started - spent)
         earned -= share * (self._first_cost + self._next_cost)
@@ -205,7 +197,7 @@ class MonitorCallback(Callback):
     @property
     def _spent(self) -> float:
         """Seconds of looking and drawing."""
-        return self._look_seconds + self._control.drawing_seconds
+        return self._look_seconds + self._control.drawing_seconds.value
 
     def _wait(self) -> None:
         """Wait until there is no pause."""
@@ -217,29 +209,27 @@ class MonitorCallback(Callback):
             self._started += waited
             self._stage_started = self._stage_started[0] + waited, self._stage_started[1]
 
-    def _look(self) -> None:
+    def _look(self, progress: TrainingProgress) -> None:
         """Look at the network, and report it."""
-        assert self._progress is not None
         began, spent = time.perf_counter(), self._spent
-        snapshot = take_snapshot(self._progress, self._stages[:-1])
+        snapshot = take_snapshot(progress, self._stages[:-1])
         self._look_seconds += time.perf_counter() - began
-        self._report(snapshot)
+        self._report(progress, snapshot)
         self._looked_at = time.perf_counter()
         if self._started is None:
-            self._started, self._start_epochs = began, self._progress.epochs_done
+            self._started, self._start_epochs = began, progress.epochs_done
             self._first_cost = self._spent
             self._next_cost = self._first_cost / 4  # as a rule, with axes that are there
         else:
             self._next_cost = self._spent - spent
 
-    def _report(self, snapshot: MonitorSnapshot | None = None) -> None:
-        assert self._progress is not None
+    def _report(self, progress: TrainingProgress, snapshot: MonitorSnapshot | None = None) -> None:
         self._reported_at = now = time.perf_counter()
         timing = None
         if self._stage_started is not None:
             timing = now - self._stage_started[0], self._stage_started[1]
-        progress, stage = self._progress.detached(), len(self._stages)
-        self._send(MonitorReport(progress, stage, self._initial, timing, snapshot))
+        stage = len(self._stages)
+        self._send(MonitorReport(progress.detached(), stage, self._initial, timing, snapshot))
 
 
 def train_monitored(
@@ -291,30 +281,21 @@ def latest_only(send: SendReport) -> Iterator[SendReport]:
 
     A report without a snapshot takes over that of the report it replaces.
     """
-    changed, pending, closed = threading.Condition(), list[MonitorReport](), False
+    lock, pending = threading.Lock(), list[MonitorReport]()
 
     def put(report: MonitorReport) -> None:
-        with changed:
+        with lock:
             if pending and report.snapshot is None and pending[0].stage == report.stage:
                 report = replace(report, snapshot=pending[0].snapshot)
             pending[:] = [report]
-            changed.notify()
+        sender.submit(send_pending)
 
     def send_pending() -> None:
-        while True:
-            with changed:
-                changed.wait_for(lambda: pending or closed)
-                if not pending:
-                    return
-                report = pending.pop()
+        with lock:
+            reports = [*pending]
+            pending.clear()
+        for report in reports:
             send(report)
 
-    thread = threading.Thread(target=send_pending, name="reports", daemon=True)
-    thread.start()
-    try:
+    with ThreadPoolExecutor(1) as sender:
         yield put
-    finally:
-        with changed:
-            closed = True
-            changed.notify()
-        thread.join()

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from matplotlib.figure import Figure
 
 from snnlab._utils.errors import SnnlabError
+from snnlab._utils.fields import whole_number
 from snnlab.training.callbacks import StopTraining, TrainingProgress
 from snnlab.training.launch import launch_ranks
 from snnlab.viz.monitor.box import MonitorBox, State, status_line
@@ -211,7 +212,7 @@ class TrainingMonitor(Generic[Outcome]):
             self._panel.redraw()
         if self.box is not None:
             self.box.show_picture(self._panel.static)
-        self._control.add_drawing(time.perf_counter() - began)
+        self._control.drawing_seconds.value += time.perf_counter() - began
 
     def _prepare(self, fig: Figure) -> DrawFunction:
         assert self._shown is not None
@@ -291,9 +292,9 @@ def watch(
             Where it is not live, as `train`; else the panel shows the error, and awaiting the
             monitor raises it.
     """
-    if processes < 1:
-        raise SnnlabError(f"processes = {processes}: expected a whole number from 1.")
-    if processes > 1 and (train.__module__ == "__main__" or "<locals>" in train.__qualname__):
+    if whole_number("processes", processes, 1) > 1 and (
+        train.__module__ == "__main__" or "<locals>" in train.__qualname__
+    ):
         raise SnnlabError(
             f"{train.__name__}: other processes cannot import it; expected a function of a module, "
             "such as `fit`. Move it to a module, or train with one process."

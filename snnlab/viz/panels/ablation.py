@@ -1,5 +1,8 @@
 """Panel of a network with other delays: rounded, shuffled, all zero, all longer or shorter."""
 
+from dataclasses import dataclass
+from functools import cache
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -15,20 +18,21 @@ from snnlab.viz.widgets import artists
 from snnlab.viz.widgets.panel import DrawFunction, DrawResult, Dropdown, Panel, Slider, interact
 
 
+@dataclass(frozen=True)
 class AblationResults:
-    """A network with changed delays and its accuracy; each change is evaluated once.
+    """A network with changed delays and its accuracy.
 
-    Args:
+    Attributes:
         network: the network.
         test: the data set that the accuracy is measured on.
         seed: of the shuffling.
     """
 
-    def __init__(self, network: NetworkView, test: Batches, *, seed: int = 0) -> None:
-        self.network, self.test, self.seed = network, test, seed
-        self._results: dict[tuple[str, int], tuple[list[np.ndarray], float]] = {}
+    network: NetworkView
+    test: Batches
+    seed: int = 0
 
-    def evaluate(self, treatment: str, percent: int = 100) -> tuple[list[np.ndarray], float]:
+    def evaluate(self, treatment: str, percent: int) -> tuple[list[np.ndarray], float]:
         """Evaluate the network with changed delays.
 
         Args:
@@ -38,15 +42,12 @@ class AblationResults:
         Returns:
             For each layer the share of synapses at each whole delay, (L,); the accuracy, 0..1.
         """
-        key = treatment, percent
-        if key not in self._results:
-            net = ablate(self.network.net, treatment, factor=percent / 100, seed=self.seed)
-            layers = [
-                delay_shares(rounded_delays(layer), self.network.max_delay, 1)
-                for layer in delay_layers(net).values()
-            ]
-            self._results[key] = layers, evaluate(net, self.test).accuracy
-        return self._results[key]
+        net = ablate(self.network.net, treatment, factor=percent / 100, seed=self.seed)
+        layers = [
+            delay_shares(rounded_delays(layer), self.network.max_delay, 1)
+            for layer in delay_layers(net).values()
+        ]
+        return layers, evaluate(net, self.test).accuracy
 
 
 def ablation_panel(
@@ -64,6 +65,7 @@ def ablation_panel(
     """
     network, names = results.network, results.network.names
     dt_ms, end = network.dt_ms, network.max_delay_ms
+    evaluated = cache(results.evaluate)
 
     def prepare(fig: Figure) -> DrawFunction:
         delays, right = (plots.tidy(ax) for ax in fig.subplots(1, 2, width_ratios=[1.6, 1]))
@@ -80,8 +82,8 @@ def ablation_panel(
 
         def draw(layer: str, treatment: str, percent: int) -> DrawResult:
             number = names.index(layer)
-            learned, learned_accuracy = results.evaluate("rounded")
-            layers, accuracy = results.evaluate(treatment, percent)
+            learned, learned_accuracy = evaluated("rounded", 100)
+            layers, accuracy = evaluated(treatment, percent)
             delays.set_title(layer, fontsize=9, loc="left")
             histogram.set_data(layers[number], learned[number])
             now, before = 100 * layers[number], 100 * learned[number]

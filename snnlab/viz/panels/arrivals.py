@@ -175,14 +175,13 @@ class ArrivalsPlot:
 
 
 def arrivals_panel(
-    viewer: RecordingViewer, *, layer: int = 0, neuron: int = 0, sample: int = 0, live: bool = True
+    viewer: RecordingViewer, *, neuron: int = 0, sample: int = 0, live: bool = True
 ) -> Panel:
     """Show why a neuron fires, with controls for the neuron, the recording and its delays.
 
     Args:
         viewer: the network and the recordings.
-        layer: the first layer.
-        neuron: the first neuron.
+        neuron: the first neuron, of the first layer.
         sample: the first recording.
         live: False leaves only the static figure.
 
@@ -203,7 +202,7 @@ def arrivals_panel(
         prepare,
         live=live,
         figsize=(8.4, 4.4),
-        **viewer.network.controls(layer, neuron),
+        **viewer.network.controls(0, neuron),
         sample=Slider(sample, 0, last, 1, "recording", "which recording of the set is heard"),
         share=Slider(100, 0, 100, 10, "delays (%)", tooltip),
     )

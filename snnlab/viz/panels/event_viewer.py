@@ -10,14 +10,13 @@ from torch import Tensor
 from snnlab._utils.arrays import as_array, check_same_length
 from snnlab._utils.errors import SnnlabError
 from snnlab.data.encoding.odg import edge_integral, odg_events
-from snnlab.viz.plots.events import EDGES, ON_OFF
+from snnlab.viz.plots.events import BRIGHTNESS, EDGE_INTEGRAL, EVENTS, signed, small_image
 from snnlab.viz.widgets.panel import DrawResult, Panel, Slider, interact
 
-# Of each image: color map, lowest and highest value, title
 IMAGES = (
-    ("Greys_r", 0, 1, "the picture"),
-    (ON_OFF, -1, 1, "events: blue ON, orange OFF"),
-    (EDGES, -0.5, 0.5, "edge integral"),
+    ("the picture", BRIGHTNESS),
+    ("events: blue ON, orange OFF", EVENTS),
+    ("edge integral", EDGE_INTEGRAL),
 )
 
 
@@ -45,13 +44,13 @@ def show_events(
         raise SnnlabError(
             f"events has the shape {on_off.shape}; expected (2, H, W), ON and OFF of one time step."
         )
-    images = [np.asarray(original), on_off[0].astype(float) - on_off[1]]
+    images = [np.asarray(original), signed(on_off)]
     if edges is not None:
         images.append(np.asarray(edges))
     if not fig.axes:
-        for number, (cmap, low, high, title) in enumerate(IMAGES[: len(images)]):
-            ax = fig.add_subplot(1, len(images), number + 1, xticks=[], yticks=[])
-            ax.imshow(images[number], cmap=cmap, vmin=low, vmax=high, animated=True)
+        axes = fig.subplots(1, len(images))
+        for ax, image, (title, scale) in zip(axes, images, IMAGES, strict=False):
+            small_image(ax, image, *scale).set_animated(True)
             ax.set_title(title, fontsize=9)
     for ax, image in zip(fig.axes, images, strict=True):
         ax.images[0].set_data(image)

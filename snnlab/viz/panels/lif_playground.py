@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab.nn.network_config import check_tau
 from snnlab.viz import plots
@@ -137,12 +136,8 @@ def input_current(
         The current, (STEPS,).
 
     Raises:
-        SnnlabError: `kind` is unknown, or `train` has another length than `SLOTS`.
+        SnnlabError: `kind` is unknown.
     """
-    if len(train) != len(SLOTS):
-        raise SnnlabError(
-            f"A spike train of {len(train)} slots: expected one bool for each of {len(SLOTS)}."
-        )
     shapes = np.zeros((len(INPUTS), STEPS))
     step, ramp, noise, spikes = shapes
     step[ON] = 1

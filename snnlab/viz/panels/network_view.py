@@ -1,6 +1,7 @@
 """The network and the recordings that panels show."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -132,10 +133,10 @@ class RecordingViewer:
                 "for each class."
             )
         self.network, self.recordings, self.class_names = network, recordings, class_names
-        self._cached: tuple[int, SimulatedRecording, str] | None = None
+        self.sample = lru_cache(1)(self._sample)
 
-    def sample(self, number: int) -> tuple[SimulatedRecording, str]:
-        """Return a recording in the network, and the name of its class; the last one is cached.
+    def _sample(self, number: int) -> tuple[SimulatedRecording, str]:
+        """Return a recording in the network, and the name of its class.
 
         Raises:
             SnnlabError: there is no such recording, or it has no spike for a `DelayNet`.
@@ -145,16 +146,12 @@ class RecordingViewer:
                 f"recording {number}: expected 0 to {len(self.recordings) - 1}; "
                 "choose another sample."
             )
-        if self._cached is None or self._cached[0] != number:
-            x, label = self.recordings.batch(torch.tensor([number]))
-            if isinstance(self.network.net, DelayNet) and not x.any():
-                raise SnnlabError(
-                    f"recording {number}: has no spike; expected one at least. Choose another "
-                    "sample."
-                )
-            recording = simulate(self.network.net, x[:, 0])
-            self._cached = number, recording, self.class_names[int(label)]
-        return self._cached[1:]
+        x, label = self.recordings.batch(torch.tensor([number]))
+        if isinstance(self.network.net, DelayNet) and not x.any():
+            raise SnnlabError(
+                f"recording {number}: has no spike; expected one at least. Choose another sample."
+            )
+        return simulate(self.network.net, x[:, 0]), self.class_names[int(label)]
 
     def arrivals(self, sample: int, layer: int, neuron: int, share: float = 1.0) -> Arrivals:
         """Return the spikes that arrive at a neuron if each delay is a share of the learned one."""

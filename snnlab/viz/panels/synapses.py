@@ -38,10 +38,10 @@ class SynapsesPlot:
         self.network, self.trajectories = network, trajectories
         self.layer = -1
         grid: list[Any] = [["weights", "strongest", "kernel"]]
-        if self.trajectories:
+        if trajectories:
             grid = [["weights", "strongest"], ["kernel", "paths"]]
         self.axes = axes = fig.subplot_mosaic(grid)
-        end, dt_ms = self.network.max_delay_ms, self.network.dt_ms
+        end, dt_ms = network.max_delay_ms, network.dt_ms
         limits = (-0.04 * end, 1.04 * end)
         for ax in axes.values():
             FastTicks(plots.tidy(ax))
@@ -63,17 +63,17 @@ class SynapsesPlot:
         )  # fmt: skip
         weights.set_ylabel("weight")
         weights.yaxis.set_major_locator(MaxNLocator(4))
-        n_taps = self.network.max_delay + 1
+        n_taps = network.max_delay + 1
         self.kernel = plots.kernels(axes["kernel"], np.zeros((2, n_taps)), dt_ms)
         self.kernel.set(animated=True, interpolation="nearest")
         axes["kernel"].set_xlim(-0.5 * dt_ms, end + 0.5 * dt_ms)
-        if self.trajectories:
+        if trajectories:
             paths = axes["paths"]
             lines = [paths.plot([], [], linewidth=1.2, alpha=0.8) for _ in range(N_PATHS)]
             self.paths = [line for (line,) in lines]
             for line in self.paths:
                 line.set_animated(True)
-            last = max(1, int(self.trajectories[0].epochs[-1]))
+            last = max(1, int(trajectories[0].epochs[-1]))
             paths.set(xlabel="epoch", ylabel="delay (ms)", xlim=(0, last), ylim=limits)
             for axis in (paths.xaxis, paths.yaxis):
                 axis.set_major_locator(MaxNLocator(4, integer=True))

@@ -1,18 +1,18 @@
 """Panels of notebook 02: the rate of a neuron, the ramp that sharpens, and the steps of a test."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from snnlab._utils.arrays import as_array
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
 from snnlab.nn.activations import firing_rate, matched_ramp
 from snnlab.viz import plots
+from snnlab.viz.plots.checks import NamedArrays, as_arrays
 from snnlab.viz.plots.style import BESIDE, figure_legend, with_looks
 from snnlab.viz.plots.transfer import BELOW
 from snnlab.viz.widgets.panel import DrawFunction, DrawResult, Dropdown, Panel, Slider, interact
@@ -72,7 +72,7 @@ def rate_panel(steps: int, *, live: bool = True) -> Panel:
 
 
 def sharpening_panel(
-    ramps: Sequence[tuple[float, float]], accuracies: Mapping[str, ArrayLike], *, live: bool = True
+    ramps: Sequence[tuple[float, float]], accuracies: NamedArrays, *, live: bool = True
 ) -> Panel:
     """Show the ramp and the accuracies of networks after each epoch of the pretraining.
 
@@ -84,7 +84,7 @@ def sharpening_panel(
     Returns:
         The panel; it begins with the last epoch.
     """
-    percent = {name: 100 * as_array(name, y, dims=1) for name, y in accuracies.items()}
+    percent = as_arrays(accuracies, dims=1, scale=100)
     names, last = list(percent), len(ramps)
 
     def prepare(fig: Figure) -> DrawFunction:
@@ -112,7 +112,7 @@ def sharpening_panel(
 
 
 def steps_panel(
-    steps: Sequence[int], accuracies: Mapping[str, ArrayLike], chosen: int, *, live: bool = True
+    steps: Sequence[int], accuracies: NamedArrays, chosen: int, *, live: bool = True
 ) -> Panel:
     """Show accuracies over the number of time steps of the test, with a menu for the steps.
 
@@ -130,7 +130,7 @@ def steps_panel(
     """
     if chosen not in steps:
         raise SnnlabError(f"chosen = {chosen}: expected one of the steps {[*steps]}.")
-    percent = {name: 100 * as_array(name, y, dims=1) for name, y in accuracies.items()}
+    percent = as_arrays(accuracies, dims=1, scale=100)
 
     def prepare(fig: Figure) -> DrawFunction:
         ax = plots.tidy(fig.subplots())
@@ -140,7 +140,7 @@ def steps_panel(
         ax.set(xlabel="time steps T of the test", ylabel="validation accuracy (%)")
         ax.set_xscale("log", base=2)
         ax.set_xticks(steps, map(str, steps), minor=False)
-        figure_legend(ax, BELOW)
+        figure_legend(fig, BELOW)
 
         def draw(steps_shown: int) -> DrawResult:
             line.set_xdata([steps_shown, steps_shown])

@@ -1,7 +1,6 @@
 """Figures of the page "03 on a real camera"."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,14 +10,9 @@ from numpy.typing import ArrayLike
 from snnlab._utils.arrays import as_array
 from snnlab.viz.plots.checks import NamedArrays, something_to_draw
 from snnlab.viz.plots.results import band, panels_of_bars
-from snnlab.viz.plots.style import BESIDE, BLUE, GREEN, GREY, ORANGE, figure, legend
+from snnlab.viz.plots.style import BESIDE, BLUE, ORANGE, figure, legend, variant_style
 
 BIN_MS = 5
-LOOKS: dict[str, dict[str, Any]] = {
-    "scratch": dict(label="scratch", color=GREY, marker="s", linestyle=":"),
-    "pictures": dict(label="pretrained on pictures", color=BLUE, marker="o", linestyle="-"),
-    "edges": dict(label="pretrained on edges", color=GREEN, marker="^", linestyle="--"),
-}
 
 
 @something_to_draw()
@@ -54,7 +48,8 @@ def accuracy_over_recordings(
     fig, ax = figure(7, 3)
     for name, by_number in accuracies.items():
         values = 100 * np.array([list(folds) for folds in by_number.values()]).T
-        band(ax, list(by_number), values, **LOOKS[name])
+        label = name if name == "scratch" else f"pretrained on {name}"
+        band(ax, list(by_number), values, label=label, **variant_style(name))
     numbers = sorted({number for by_number in accuracies.values() for number in by_number})
     ax.axhline(100 * without, color="black", linewidth=1, linestyle="-.", label="no label")
     ax.set_xscale("log")

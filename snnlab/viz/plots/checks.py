@@ -1,4 +1,4 @@
-"""The check of what a plot is given: values to draw."""
+"""The checks of what a plot is given: values to draw, by name."""
 
 import functools
 import inspect
@@ -7,14 +7,20 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from snnlab._utils.arrays import as_array
 from snnlab._utils.errors import SnnlabError
 from snnlab.viz.plots.style import untrained_figure
 
 P = ParamSpec("P")
 R = TypeVar("R")
 NamedArrays = Mapping[str, ArrayLike]  # what is drawn, by the name that the plot shows
+
+
+def as_arrays(values: NamedArrays, dims: int, scale: float = 1) -> dict[str, NDArray[Any]]:
+    """Convert each of some values by name as `as_array` does, and multiply it by `scale`."""
+    return {name: scale * as_array(name, value, dims=dims) for name, value in values.items()}
 
 
 def something_to_draw(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from snnlab._utils.arrays import as_array
 from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.activity import raster
-from snnlab.viz.plots.checks import NamedArrays, something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, as_arrays, something_to_draw
 from snnlab.viz.plots.style import ABOVE, BLACK, BLUE, ORANGE, figure, legend, titled_axes
 
 HEAT: dict[str, Any] = dict(cmap="viridis", aspect="auto", origin="lower")
@@ -59,7 +59,7 @@ def delays_by_synapse(delays_ms: NamedArrays, max_delay_ms: float) -> Figure:
     Returns:
         The figure.
     """
-    matrices = {kind: as_array(kind, values, dims=2) for kind, values in delays_ms.items()}
+    matrices = as_arrays(delays_ms, dims=2)
     fig, panels = titled_axes(9.4, 2.5, matrices)
     for ax, matrix in panels:
         image = ax.imshow(matrix, vmin=0, vmax=max_delay_ms, **HEAT)
@@ -83,7 +83,7 @@ def bits_by_bits(
     Returns:
         The figure.
     """
-    tables = {name: 100 * as_array(name, values, dims=2) for name, values in accuracies.items()}
+    tables = as_arrays(accuracies, dims=2, scale=100)
     low = min(table.min() for table in tables.values())
     high = max(table.max() for table in tables.values())
     fig, panels = titled_axes(8.4, 3.0, tables)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from snnlab._utils.arrays import as_array
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import count_raster
-from snnlab.viz.plots.checks import NamedArrays, something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, as_arrays, something_to_draw
 from snnlab.viz.plots.results import bars_with_seeds, learning_curves, panels_of_bars
 from snnlab.viz.plots.style import (
     BLACK,
@@ -23,6 +23,7 @@ from snnlab.viz.plots.style import (
     figure,
     figure_legend,
     legend,
+    spread_out,
     titled_axes,
     variant_style,
     with_looks,
@@ -53,7 +54,7 @@ def two_ears(trials: Mapping[int, ArrayLike], step_ms: float) -> Figure:
             ax.annotate("", ends[1], ends[0], arrowprops=dict(arrowstyle="->", color=GREY, lw=0.8))
         ax.set(xlabel="time (ms)", ylabel="nerve fibre", ylim=(-0.7, n - 0.3), yticks=range(n))
         ax.label_outer()
-    figure_legend(fig.axes[0], "upper center", ncols=2)
+    figure_legend(fig, "upper center", ncols=2)
     return fig
 
 
@@ -92,7 +93,7 @@ def tuning(rates: NamedArrays, lags_ms: Sequence[float]) -> Figure:
         rates: by variant, mean spikes a trial `(neurons, lags)`, each row as it is to be shown.
         lags_ms: of the columns, ms.
     """
-    tables = {name: as_array(name, table, dims=2) for name, table in rates.items()}
+    tables = as_arrays(rates, dims=2)
     departures = {n: t - np.median(t, axis=1, keepdims=True) for n, t in tables.items()}
     limit = max(float(np.abs(table).max()) for table in departures.values()) or 1.0
     step = lags_ms[1] - lags_ms[0]
@@ -132,7 +133,7 @@ def loss_over_delay(
     below.axhline(0, color=GREY, linewidth=0.8)
     above.set(xlabel="delay (steps)", ylabel="loss", ylim=(0, None))
     below.set(xlabel="delay (steps)", ylabel="slope (share of its largest)")
-    figure_legend(above, "upper center", ncols=3)
+    figure_legend(fig, "upper center", ncols=3)
     return fig
 
 
@@ -274,12 +275,12 @@ def habits(test: Mapping[str, NamedArrays]) -> Figure:
         reference = as_array(variant, by_habit[names[0]])
         for place, habit in enumerate(names[1:]):
             points = 100 * (as_array(habit, by_habit[habit]) - reference)
-            x = place + offset + np.linspace(-0.05, 0.05, points.size) * (points.size > 1)
+            x = spread_out(place + offset, points.size, 0.05)
             ax.plot(x, points, label=variant, markersize=6, **style)
     ax.axhline(0, color=BLACK, linewidth=0.8)
     ax.set_xticks(range(len(names) - 1), names[1:])
     ax.set(ylabel=f"points above\n{names[0]}", xlim=(-0.6, len(names) - 1.4))
-    figure_legend(ax, "right upper")
+    figure_legend(fig, "right upper")
     return fig
 
 

@@ -99,7 +99,7 @@ def before_and_after(
         _draw_shares(ax, after, max_delay_ms, dt_ms, BARS | {"label": "after the training"})
         _draw_shares(ax, before, max_delay_ms, dt_ms, OUTLINE | {"label": "before the training"})
         ax.label_outer()
-    figure_legend(fig.axes[0], "upper center", ncols=2)
+    figure_legend(fig, "upper center", ncols=2)
     return fig
 
 

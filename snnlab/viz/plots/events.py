@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 
 from snnlab.viz.plots import diagrams
@@ -36,6 +37,12 @@ from snnlab.viz.plots.style import (
 
 ON_OFF = ListedColormap([ORANGE, "white", BLUE])  # OFF, no event, ON
 EDGES = LinearSegmentedColormap.from_list("edges", [ORANGE, "white", BLUE])  # ON minus OFF
+# Color map, and the values of its two ends
+Scale = tuple[Any, float, float]
+BRIGHTNESS: Scale = ("Greys_r", 0, 1)
+GREY_LEVELS: Scale = ("Greys_r", 0, 255)
+EVENTS: Scale = (ON_OFF, -1, 1)
+EDGE_INTEGRAL: Scale = (EDGES, -0.5, 0.5)
 WEIGHTS = LinearSegmentedColormap.from_list("weights", [PINK, "white", GREEN])
 SHOWN = 100  # neurons of a layer
 # Color and marker of what an ANN, LIAF and LIF give out
@@ -62,14 +69,14 @@ def odg_steps(
         shifts: rows and columns of each shift, for the titles.
     """
     fig, axes = figure(9, 2.5, 2, 5)
-    images: list[tuple[ArrayLike, Any, float, float, str]] = [(picture, "Greys_r", 0, 1, "picture")]
+    images: list[tuple[str, ArrayLike, Scale]] = [("picture", picture, BRIGHTNESS)]
     images += [
-        (step, ON_OFF, -1, 1, f"t = {t}: ({rows}, {columns})")
+        (f"t = {t}: ({rows}, {columns})", step, EVENTS)
         for t, (step, (rows, columns)) in enumerate(zip(signed(events), shifts, strict=True), 1)
     ]
-    images.append((edges, EDGES, -0.5, 0.5, "edge integral"))
-    for ax, (pixels, cmap, low, high, title) in zip(axes.flat, images, strict=True):
-        small_image(ax, pixels, cmap, low, high)
+    images.append(("edge integral", edges, EDGE_INTEGRAL))
+    for ax, (title, pixels, scale) in zip(axes.flat, images, strict=True):
+        small_image(ax, pixels, *scale)
         ax.set_title(title, fontsize=9)
     return fig
 
@@ -89,8 +96,8 @@ def film(frames: ArrayLike, events: ArrayLike, at: Sequence[int]) -> Figure:
     grid = fig.add_gridspec(3, len(at), height_ratios=(1, 1, 0.9))
     for column, t in enumerate(at):
         above, below = (fig.add_subplot(grid[row, column]) for row in (0, 1))
-        small_image(above, frames[t], "Greys_r", 0, 255)
-        small_image(below, signed(events[t]), ON_OFF, -1, 1)
+        small_image(above, frames[t], *GREY_LEVELS)
+        small_image(below, signed(events[t]), *EVENTS)
         above.set_title(f"frame {t}", fontsize=9)
     ax = tidy(fig.add_subplot(grid[2, :]))
     quarter = there[:, -(there.shape[1] // 4) :]
@@ -115,10 +122,10 @@ def rows_of_images(rows: Mapping[str, tuple[ArrayLike, Any, float, float]]) -> F
     """
     n = len(np.asarray(next(iter(rows.values()))[0]))
     fig, axes = figure(8, 0.85 * len(rows), len(rows), n, squeeze=False)
-    for line, (name, (images, cmap, low, high)) in zip(axes, rows.items(), strict=True):
+    for line, (name, (images, *scale)) in zip(axes, rows.items(), strict=True):
         line[0].set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
         for ax, pixels in zip(line, np.asarray(images), strict=True):
-            small_image(ax, pixels, cmap, low, high)
+            small_image(ax, pixels, *scale)
     return fig
 
 
@@ -204,7 +211,7 @@ def layer_spikes(events: ArrayLike, spikes: NamedArrays) -> Figure:
     )
     for t, pixels in enumerate(images):
         ax = fig.add_subplot(grid[0, t])
-        small_image(ax, pixels, ON_OFF, -1, 1)
+        small_image(ax, pixels, *EVENTS)
         if t == 0:
             ax.set_ylabel("events", fontsize=9)
     for row, (name, fired) in enumerate(spikes.items(), 1):
@@ -293,8 +300,8 @@ def accuracy_table(
 
 
 @something_to_draw()
-def small_image(ax: Axes, pixels: ArrayLike, cmap: Any, low: float, high: float) -> None:
+def small_image(ax: Axes, pixels: ArrayLike, cmap: Any, low: float, high: float) -> AxesImage:
     """Draw an image in a frame without ticks; `low` and `high` are the ends of the color map."""
-    ax.imshow(np.asarray(pixels), cmap=cmap, vmin=low, vmax=high)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(True)
+    return ax.imshow(np.asarray(pixels), cmap=cmap, vmin=low, vmax=high)

@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarForm
 from numpy.typing import ArrayLike
 
 from snnlab._utils.arrays import as_array, check_same_length, flat_arrays
-from snnlab.viz.plots.checks import NamedArrays, something_to_draw
+from snnlab.viz.plots.checks import NamedArrays, as_arrays, something_to_draw
 from snnlab.viz.plots.delays import delay_histogram
 from snnlab.viz.plots.results import chance_line
 from snnlab.viz.plots.style import (
@@ -96,7 +96,7 @@ def movement(moved_ms: NamedArrays, sigma_steps: ArrayLike, rate_steps: ArrayLik
         name: 100 * as_array(name, steps, dims=1) / as_array(name, steps, dims=1)[0]
         for name, steps in (("sigma", sigma_steps), ("learning rate", rate_steps))
     }
-    moved = {name: as_array(name, values, dims=1) for name, values in moved_ms.items()}
+    moved = as_arrays(moved_ms, dims=1)
     curves = ((left, moved, LAYERS), (right, shares, ((SKY, "o-"), (BLACK, "s--"))))
     for ax, by_name, looks in curves:
         for name, values, color, style in with_looks(by_name, looks):

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from snnlab.viz.plots.checks import NamedArrays, something_to_draw
-from snnlab.viz.plots.events import NEURONS, ON_OFF, signed, small_image
+from snnlab.viz.plots.events import EVENTS, GREY_LEVELS, NEURONS, Scale, signed, small_image
 from snnlab.viz.plots.style import GREY, empty_figure, figure, legend
 
 _LINES: tuple[Any, ...] = ("-", "--", ":", "-.")
@@ -32,21 +32,19 @@ def motions(
         at: the steps to draw, from 1.
     """
     frames = np.asarray(frames)
-    blocks: list[tuple[str, Any, Any, int, int]] = [
-        ("frames", frames[:, np.asarray(at)], "Greys_r", 0, 255)
-    ]
+    blocks: list[tuple[str, Any, Scale]] = [("frames", frames[:, np.asarray(at)], GREY_LEVELS)]
     for title, film_events in events.items():
         steps = np.moveaxis(signed(np.asarray(film_events)[np.asarray(at) - 1]), 0, 1)
-        blocks.append((title, steps, ON_OFF, -1, 1))
+        blocks.append((title, steps, EVENTS))
     fig = empty_figure(9, 0.95 * len(frames) + 0.5)
     widths = (1.32, *[1] * len(events))  # the first has the names
     parts: Any = fig.subfigures(1, len(blocks), width_ratios=widths)
-    for part, (title, pictures, cmap, low, high) in zip(np.ravel(parts), blocks, strict=True):
+    for part, (title, pictures, scale) in zip(np.ravel(parts), blocks, strict=True):
         part.suptitle(title, fontsize=10)
         axes = part.subplots(len(frames), len(at), squeeze=False)
         for row, images in zip(axes, pictures, strict=True):
             for ax, image in zip(row, images, strict=True):
-                small_image(ax, image, cmap, low, high)
+                small_image(ax, image, *scale)
         for ax, step in zip(axes[0], at, strict=True):
             ax.set_title(f"t = {step}", fontsize=9)
         if title == "frames":

@@ -1,7 +1,6 @@
 """Plots of notebook 06: what a ReLU network hands over to a spiking one, and what becomes of it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,13 +19,8 @@ from snnlab.viz.plots.style import (
     ORANGE,
     figure,
     legend,
+    variant_style,
 )
-
-LOOKS: dict[str, dict[str, Any]] = {
-    "ReLU network": dict(color=GREY, marker="s", linestyle=":"),
-    "spiking, as copied": dict(color=ORANGE, marker="^", linestyle="--"),
-    "spiking, fine-tuned": dict(color=BLUE, marker="o", linestyle="-"),
-}
 
 
 def stages(pretrain_epochs: int, epochs: int) -> Figure:
@@ -91,7 +85,7 @@ def over_sharpness(shares: ArrayLike, accuracies: NamedArrays) -> Figure:
 
     Args:
         shares: how far, 0..1, (n,).
-        accuracies: 0..1, for names of `LOOKS`, (seeds, n).
+        accuracies: 0..1, for names of `VARIANTS`, (seeds, n).
 
     Returns:
         The figure.
@@ -99,7 +93,7 @@ def over_sharpness(shares: ArrayLike, accuracies: NamedArrays) -> Figure:
     fig, ax = figure(6.5, 3.0)
     for name, values in accuracies.items():
         percent = 100 * as_array(name, values).astype(float)
-        band(ax, 100 * as_array("shares", shares), percent, label=name, **LOOKS[name])
+        band(ax, 100 * as_array("shares", shares), percent, label=name, **variant_style(name))
     ax.set(xlabel="sharpened by the end of pretraining (%)", ylabel="test accuracy (%)")
     legend(ax, loc="lower right")
     return fig

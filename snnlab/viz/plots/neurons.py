@@ -23,6 +23,7 @@ from snnlab.viz.plots.style import (
     RED,
     figure,
     legend,
+    titled_axes,
     with_looks,
 )
 
@@ -125,11 +126,10 @@ def membranes(
     Returns:
         The figure.
     """
-    fig, axes = figure(8, height, rows, len(panels) // rows, sharex=True, sharey=True)
-    for ax, (title, (spikes, before, after)) in zip(axes.flat, panels.items(), strict=True):
+    fig, axes = titled_axes(8, height, panels, columns=len(panels) // rows, sharex=True)
+    for ax, (spikes, before, after) in axes:
         steps = np.arange(len(np.asarray(before)))
         trace(ax, steps, before, after, spikes)
-        ax.set_title(title, fontsize=10)
         ax.label_outer()
     return fig
 
@@ -329,15 +329,14 @@ def output_spikes(counts: NamedArrays) -> Figure:
     Returns:
         The figure.
     """
-    fig, axes = figure(9, 3.0, 1, len(counts), sharey=True)
+    fig, panels = titled_axes(9, 3.0, counts)
     labels = (("forwards (target 5)", BLUE, "-"), ("backwards (target 0)", ORANGE, "--"))
-    for ax, (title, values) in zip(axes, counts.items(), strict=True):
+    for ax, values in panels:
         values = np.asarray(values)
         steps = np.arange(1, values.shape[1] + 1)
         for film, (label, color, style) in enumerate(labels):
             band(ax, steps, values[..., film], color=color, linestyle=style, label=label)
         ax.set(xlabel="training step", ylabel="output spikes")
-        ax.set_title(title, fontsize=10)
         ax.label_outer()
-    legend(axes[0])
+    legend(fig.axes[0])
     return fig

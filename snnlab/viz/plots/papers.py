@@ -13,14 +13,15 @@ from snnlab._utils.escape import plot_text
 from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.style import BLACK, BLUE, GREY, ORANGE, figure, legend
 
-# How each kind of choice of the epoch is drawn: color and marker
-CHOICES = {
+# Color and marker of each way to choose the epoch, and of each start in the authors' logs
+LOOKS: dict[str, tuple[Any, str]] = {
     "best epoch on the test set": (ORANGE, "o"),
     "last epoch": (BLACK, "s"),
     "best epoch on held-out data": (BLUE, "D"),
+    "scratch": (GREY, "s"),
+    "pretrained": (BLUE, "o"),
+    "in doubt": (ORANGE, "^"),
 }
-# Of each start of training in the authors' logs
-STARTS = {"scratch": (GREY, "s"), "pretrained": (BLUE, "o"), "in doubt": (ORANGE, "^")}
 
 
 @something_to_draw()
@@ -30,7 +31,7 @@ def published_accuracies(
     """Draw published accuracies with their 95 % intervals, one below the other.
 
     Args:
-        choices: who chose the epoch, for each number; keys of `CHOICES`.
+        choices: who chose the epoch, for each number; keys of `LOOKS`.
         accuracies: in %, (N,).
         half_widths: half of each interval, points, (N,).
         runs: number of runs behind each.
@@ -40,7 +41,7 @@ def published_accuracies(
     """
     fig, ax = figure(7.5, 2.2)
     names = [f"{choice}, {n} runs" for choice, n in zip(choices, runs, strict=True)]
-    _means_below_each_other(ax, names, choices, CHOICES, accuracies, half_widths, ".2f")
+    _means_below_each_other(ax, names, choices, accuracies, half_widths, ".2f")
     ax.set(xlabel="published test accuracy on SHD, with its 95 % interval (%)")
     return fig
 
@@ -49,7 +50,6 @@ def _means_below_each_other(
     ax: Axes,
     names: Sequence[str],
     kinds: Sequence[str],
-    looks: Mapping[str, tuple[Any, str]],
     means: ArrayLike,
     halves: ArrayLike,
     spec: str,
@@ -59,15 +59,14 @@ def _means_below_each_other(
     Args:
         ax: where to draw.
         names: of the rows.
-        kinds: of the rows, the labels of a legend.
-        looks: color and marker of each kind.
+        kinds: of the rows, keys of `LOOKS` and labels of a legend.
         means: in %, (N,).
         halves: half of each interval, points, (N,).
         spec: format of the numbers.
     """
     rows = zip(kinds, as_array("means", means), as_array("halves", halves), strict=True)
     for y, (kind, mean, half) in enumerate(rows):
-        color, marker = looks[kind]
+        color, marker = LOOKS[kind]
         label = kind if kind not in kinds[:y] else None
         ax.errorbar(mean, -y, xerr=half, fmt=marker, color=color, capsize=4, label=label)
         number = {"ha": "center", "va": "bottom", "fontsize": 9, "color": color}
@@ -146,7 +145,7 @@ def logged_accuracies(
 
     Args:
         labels: of the groups.
-        starts: of each group; keys of `STARTS`.
+        starts: of each group; keys of `LOOKS`.
         means: in %, (N,).
         deviations: in points, (N,).
 
@@ -154,7 +153,7 @@ def logged_accuracies(
         The figure.
     """
     fig, ax = figure(7.5, 2.6)
-    _means_below_each_other(ax, labels, starts, STARTS, means, deviations, ".1f")
+    _means_below_each_other(ax, labels, starts, means, deviations, ".1f")
     ax.set(xlabel="best test accuracy of a run, mean ± standard deviation (%)")
     legend(ax, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return fig

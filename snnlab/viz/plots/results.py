@@ -19,6 +19,7 @@ from snnlab.viz.plots.style import (
     CHANCE,
     distinct_styles,
     legend,
+    spread_out,
     titled_axes,
     variant_style,
     whole_ticks,
@@ -158,8 +159,8 @@ def bars_with_seeds(
         else:
             fill = {"color": style["color"], "alpha": 0.45}
         artists += ax.bar(place, values.mean(), width=0.6, **fill)
-        spread = place + np.linspace(-0.12, 0.12, values.size) * (values.size > 1)
-        artists += ax.plot(spread, values, style["marker"], color=BLACK, markersize=4)
+        x = spread_out(place, values.size)
+        artists += ax.plot(x, values, style["marker"], color=BLACK, markersize=4)
     if chance is not None:
         artists += chance_line(ax, chance)
     names = [plot_text(name).replace(", ", ",\n") for name in accuracies]

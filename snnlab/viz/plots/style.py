@@ -10,6 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import ColorType
+from numpy.typing import NDArray
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import plot_text
@@ -44,6 +45,11 @@ VARIANTS = {
     "axonal": _MIDDLE,
     "dendritic": (GREEN, "D", "-."),
     "axo-dendritic": (PINK, "v", ":"),
+    "pictures": _MAIN,
+    "edges": (GREEN, "^", "--"),
+    "ReLU network": _BASELINE,
+    "spiking, as copied": _MIDDLE,
+    "spiking, fine-tuned": _MAIN,
 }
 
 
@@ -126,6 +132,11 @@ def with_looks(
         yield name, value, color, look
 
 
+def spread_out(place: float, count: int, half_width: float = 0.12) -> NDArray[np.float64]:
+    """Return places of `count` marks side by side around `place`, `(count,)`."""
+    return place + np.linspace(-half_width, half_width, count) * (count > 1)
+
+
 def empty_figure(width: float, height: float) -> Figure:
     """Return an off-screen figure of `width` x `height` inches, white in dark themes, too."""
     fig = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
@@ -180,32 +191,42 @@ def whole_ticks(ax: Axes) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def figure_legend(ax: Axes, place: str, ncols: int = 1) -> None:
-    """Explain what axes show, each label once, in a legend outside of all axes of the figure.
+def figure_legend(fig: Figure, place: str, ncols: int = 1) -> None:
+    """Explain what the first axes show, each label once, in a legend outside of all axes.
 
     Args:
-        ax: one of the axes.
+        fig: the figure.
         place: such as "upper center".
         ncols: number of columns.
     """
-    handles, labels = ax.get_legend_handles_labels()
+    handles, labels = fig.axes[0].get_legend_handles_labels()
     first = {label: handles[labels.index(label)] for label in labels}
     options: dict[str, Any] = LEGEND | {"loc": f"outside {place}", "ncols": ncols}
-    ax.figure.legend(first.values(), first, **options)
+    fig.legend(first.values(), first, **options)
 
 
 def titled_axes(
-    width: float, height: float, by_title: Mapping[str, T], **subplots: Any
+    width: float,
+    height: float,
+    by_title: Mapping[str, T],
+    *,
+    columns: int | None = None,
+    size: float = 10,
+    **subplots: Any,
 ) -> tuple[Figure, list[tuple[Any, T]]]:
-    """Return a figure with axes in a row, and each axes with what is to be drawn on it.
+    """Return a figure with a grid of axes, and each axes with what is to be drawn on it.
 
     Args:
         width: of the figure, inches.
         height: of the figure, inches.
         by_title: what is to be drawn, by the title of its axes.
+        columns: of the grid, whose last row may have axes without a title; None for one row.
+        size: of the titles, pt.
         subplots: options of `Figure.subplots`.
     """
-    fig, axes = figure(width, height, 1, len(by_title), sharey=True, squeeze=False, **subplots)
-    for ax, title in zip(axes.flat, by_title, strict=True):
-        ax.set_title(plot_text(title), fontsize=10)
-    return fig, list(zip(axes.flat, by_title.values(), strict=True))
+    columns = columns or len(by_title)
+    rows = -(-len(by_title) // columns)
+    fig, axes = figure(width, height, rows, columns, sharey=True, squeeze=False, **subplots)
+    for ax, title in zip(axes.flat, by_title, strict=False):
+        ax.set_title(plot_text(title), fontsize=size)
+    return fig, list(zip(axes.flat, by_title.values(), strict=False))

@@ -27,6 +27,8 @@ from snnlab.viz.plots.style import (
     figure_legend,
     legend,
     repeated,
+    titled_axes,
+    variant_style,
     whole_ticks,
     with_looks,
 )
@@ -34,7 +36,7 @@ from snnlab.viz.plots.style import (
 # Color, marker and line of each training stage's network, and of each recipe
 ANN: dict[str, Any] = {"color": ORANGE, "marker": "s", "linestyle": "-"}
 ONE_STEP: dict[str, Any] = {"color": BLACK, "marker": "^", "linestyle": ":"}
-SPIKING: dict[str, Any] = {"color": BLUE, "marker": "o", "linestyle": "-"}
+SPIKING = variant_style("pipe-S")
 RAMPS = ((SKY, "-"), (GREEN, "--"), (ORANGE, "-."), (RED, ":"), (BLACK, "-"))
 RECIPES = ((BLUE, "o"), (PINK, "^"), (GREEN, "D"), (SKY, "P"), (RED, "v"))
 BELOW = "lower center"
@@ -125,21 +127,21 @@ def twins(curves: Mapping[str, NamedArrays], steps: int) -> Figure:
         curves: by title, accuracies 0..1 of "ann", "one step" and "spiking", each `(epochs,)`.
         steps: time steps of the last of them.
     """
-    fig, axes = figure(9, 3.2, 1, len(curves), sharey=True, squeeze=False)
+    fig, panels = titled_axes(9, 3.2, curves, size=12)
     labels = {
         "ann": ("ANN", ANN),
         "one step": ("spiking twin, T = 1", ONE_STEP),
         "spiking": (f"spiking twin, T = {steps}", SPIKING),
     }
-    for ax, (title, by_network) in zip(axes.flat, curves.items(), strict=True):
+    for ax, by_network in panels:
         for key, values in by_network.items():
             y = 100 * as_array(key, values, dims=1)
             label, style = labels[key]
             ax.plot(np.arange(1, len(y) + 1), y, markersize=4, label=label, **style)
-        ax.set(xlabel="epoch of pretraining", title=title, ylim=(0, 100))
+        ax.set(xlabel="epoch of pretraining", ylim=(0, 100))
         whole_ticks(ax)
-    axes.flat[0].set_ylabel("validation accuracy (%)")
-    figure_legend(axes.flat[0], BELOW, ncols=3)
+    fig.axes[0].set_ylabel("validation accuracy (%)")
+    figure_legend(fig, BELOW, ncols=3)
     return fig
 
 
@@ -175,7 +177,7 @@ def race(
         ax.set(xlabel="CPU time of training (s)", title=title, xlim=(0, None), ylim=(0, 100))
     axes[0].set_ylabel("validation accuracy (%)")
     axes[1].set_xlim(axes[0].get_xlim())
-    figure_legend(axes[0], BELOW, ncols=5)
+    figure_legend(fig, BELOW, ncols=5)
     return fig
 
 
@@ -199,7 +201,7 @@ def stage_accuracies(values: Mapping[str, NamedArrays]) -> Figure:
             ax.plot([at] * y.size, y, "o", color=BLACK, markersize=3)
     ax.set_xticks(range(len(values)), [plot_text(name) for name in values])
     ax.set(xlabel="what was pretrained", ylabel="validation accuracy (%)", ylim=(0, 100))
-    figure_legend(ax, BELOW, ncols=len(names))
+    figure_legend(fig, BELOW, ncols=len(names))
     return fig
 
 
@@ -210,18 +212,17 @@ def equal_time(panels: Mapping[str, Mapping[str, tuple[Any, Any]]]) -> Figure:
     Args:
         panels: by title and recipe, seconds `(n,)` and accuracies 0..1 `(n, seeds)`.
     """
-    fig, axes = figure(9, 3.2, 1, len(panels), sharey=True, sharex=True, squeeze=False)
-    for ax, (title, recipes) in zip(axes.flat, panels.items(), strict=True):
+    fig, titled = titled_axes(9, 3.2, panels, size=12, sharex=True)
+    for ax, recipes in titled:
         for name, (seconds, accuracies) in recipes.items():
             y = 100 * np.asarray(accuracies, float)
-            look = {"color": GREY, "marker": "s", "linestyle": ":"}
-            look = look if name == "scratch" else SPIKING
+            look = variant_style(name)
             ax.plot(seconds, y.mean(1), markersize=7, label=plot_text(name), **look)
             ax.plot(seconds, y, "_", color=look["color"], markersize=9)
-        ax.set(xlabel="CPU time of training (s)", title=title)
+        ax.set(xlabel="CPU time of training (s)")
     longest = max(max(seconds) for recipes in panels.values() for seconds, _ in recipes.values())
-    axes.flat[0].set(ylabel="test accuracy (%)", ylim=(0, 100), xlim=(0, 1.08 * longest))
-    figure_legend(axes.flat[0], BELOW, ncols=2)
+    fig.axes[0].set(ylabel="test accuracy (%)", ylim=(0, 100), xlim=(0, 1.08 * longest))
+    figure_legend(fig, BELOW, ncols=2)
     return fig
 
 
@@ -247,7 +248,7 @@ def similarity(
         whole_ticks(ax)
     axes[0].set(ylabel="similarity to the ANN", title="weights: cosine")
     axes[1].set(title="outputs: CKA")
-    figure_legend(axes[0], BELOW, ncols=2)
+    figure_legend(fig, BELOW, ncols=2)
     return fig
 
 
@@ -315,5 +316,5 @@ def energies(parts: Mapping[str, Mapping[str, float]]) -> Figure:
         ax.text(total, place, f" {total:.0f}", va="center", fontsize=9)
     ax.set(xlabel="energy of a picture (nJ)", xlim=(0, 1.1 * left.max()))
     ax.invert_yaxis()
-    figure_legend(ax, BELOW, ncols=3)
+    figure_legend(fig, BELOW, ncols=3)
     return fig

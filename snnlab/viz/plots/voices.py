@@ -24,6 +24,8 @@ from snnlab.viz.plots.style import (
     figure,
     figure_legend,
     legend,
+    spread_out,
+    titled_axes,
 )
 
 # Color and marker of a fold; a sixth one has those of the first again
@@ -52,11 +54,10 @@ def speakers(clips: NamedArrays) -> Figure:
 def voices(counts: NamedArrays, dt_ms: float, columns: int) -> Figure:
     """Draw recordings as counts `(T, N)` by title, a grid of `columns` panels a row."""
     rows = -(-len(counts) // columns)
-    fig, axes = figure(9, 2.2 * rows, rows, columns, sharex=True, sharey=True, squeeze=False)
-    for ax, (title, table) in zip(axes.flat, counts.items(), strict=False):
+    fig, panels = titled_axes(9, 2.2 * rows, counts, columns=columns, sharex=True)
+    for ax, table in panels:
         count_raster(ax, table, dt_ms)
         ax.set(ylabel="channel,\nlow to high")
-        ax.set_title(plot_text(title), fontsize=10)
         ax.label_outer()
     return fig
 
@@ -89,7 +90,7 @@ def paired_differences(
     names = [plot_text(name).replace(" minus ", "\nminus ") for name in differences]
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="difference of test accuracy (points)", ylim=(len(names) - 0.5, -0.5))
-    figure_legend(ax, "upper center", ncols=6)
+    figure_legend(fig, "upper center", ncols=6)
     return fig
 
 
@@ -113,8 +114,7 @@ def train_and_unseen(
             (trained, GREY, "s", "training speakers"),
             (tested, BLUE, "o", "test speakers"),
         ):
-            x = place + np.linspace(-0.12, 0.12, len(accuracies)) * (len(accuracies) > 1)
-            label = None if place else name
+            label, x = None if place else name, spread_out(place, len(accuracies))
             right.plot(x, accuracies, marker, color=color, markersize=4, label=label)
     right.set_xticks(range(len(gaps)), [plot_text(name).replace(", ", ",\n") for name in gaps])
     right.axhline(100 * chance, **CHANCE)
@@ -135,5 +135,5 @@ def trials(rows: Mapping[str, tuple[float, float]]) -> Figure:
     ax.axvline(100 * reference, **LIMIT)
     ax.set_yticks(range(len(rows)), [plot_text(name) for name in rows])
     ax.set(xlabel="accuracy (%)", ylim=(len(rows) - 0.5, -0.5))
-    figure_legend(ax, "upper center", ncols=2)
+    figure_legend(fig, "upper center", ncols=2)
     return fig

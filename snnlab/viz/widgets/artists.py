@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.viz import plots
+from snnlab.viz.plots.delays import BARS, OUTLINE
 
 COLORS = (plots.BLUE, plots.ORANGE, plots.GREEN, plots.BLACK)
 LINE_STYLES = ("-", "--", ":", "-.")
@@ -130,9 +131,8 @@ class DelayHistogram:
         edges = (np.arange(round(max_delay / dt) + 2) - 0.5) * dt
         nothing = np.zeros(len(edges) - 1)
         self._ax = ax
-        self._bars = ax.stairs(nothing, edges, fill=True, color=plots.BLUE, animated=True)
-        self._outline = ax.stairs(
-            nothing, edges, color=plots.BLACK, linestyle="--", linewidth=1.2, animated=True
+        self._bars, self._outline = (
+            ax.stairs(nothing, edges, animated=True, **look) for look in (BARS, OUTLINE)
         )
         ax.set(
             xlabel=f"delay ({unit}); dashed: {outline}",

@@ -4,12 +4,11 @@ matplotlib makes five artists for a tick and measures each three times, which ta
 time of a panel's first image.
 """
 
-from typing import Any, cast
+from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.transforms import Bbox, IdentityTransform
@@ -40,7 +39,6 @@ class FastTicks(Artist):
     def get_window_extent(self, renderer: Any = None) -> Bbox:
         """Return the box around axes, ticks and labels in pixels."""
         assert self.axes is not None
-        renderer = renderer or cast(FigureCanvasAgg, self.axes.figure.canvas).get_renderer()
         boxes = []
         for axis in (self.axes.xaxis, self.axes.yaxis):
             boxes.append(self._layout(axis, renderer)[1])

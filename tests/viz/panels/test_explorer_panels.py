@@ -148,7 +148,7 @@ def test_without_movements_there_is_no_picture_of_them(network):
 
 
 def test_spikes_are_drawn_where_they_arrive(viewer):
-    panel = arrivals_panel(viewer, layer=0, neuron=1, sample=4)
+    panel = arrivals_panel(viewer, neuron=1, sample=4)
     drawing = panel._draw.__self__
     for share in (100, 0):
         panel.controls["share"].value = share

@@ -141,7 +141,6 @@ def test_the_artists_hold_what_the_neuron_did():
         (lambda: simulate_lif([1.0], tau=1.0), "tau = 1.0"),
         (lambda: simulate_lif([1.0], tau=2.0, reset="none"), "no reset called 'none'"),
         (lambda: input_current("sine", 1.0), "no input called 'sine'"),
-        (lambda: input_current("spikes", 1.0, train=[True]), "1 slots: .* 20"),
         (lambda: surrogate_slope([0.0], "sigmoid", 1.0), "no surrogate called 'sigmoid'"),
     ],
 )
