@@ -5,6 +5,7 @@ and its sentence.
 import math
 from collections import Counter
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.data.batches.spike_set import _longest
 from snnlab.data.datasets.shd import bin_events, load
 from snnlab.data.holdout import balanced, hold_out_recordings, hold_out_speakers
-from snnlab.data.io.events import Events, write_events
+from snnlab.data.io.events import Events, read_events, write_events
 
 
 def oracle(events, i, dt_ms, n_in):
@@ -166,6 +167,22 @@ def test_bins_equal_those_of_spikingjelly_where_its_half_precision_does_not_matt
     frames = np.zeros((math.ceil(scaled[-1] / 10), 700))
     np.add.at(frames, ((scaled // 10).astype(int), units), 1)
     np.testing.assert_array_equal(spikes[:, 0].numpy(), frames)
+
+
+@pytest.mark.parametrize("dt_ms", [1, 5, 10, 2.5])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_spikes_on_a_grid_of_steps_fall_into_one_step_each(tmp_path, dt_ms, kind):
+    """A simulator writes them so; in float32, many of these times are below their decimal ones."""
+    rows = [((first + np.arange(300)) * dt_ms / 1000).astype(kind) for first in range(20)]
+    times, units = np.empty((2, 20), dtype=object)
+    for i, row in enumerate(rows):
+        times[i], units[i] = row, np.zeros(300, np.uint16)
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        file.create_dataset("spikes/times", data=times, dtype=h5py.vlen_dtype(kind))
+        file.create_dataset("spikes/units", data=units, dtype=h5py.vlen_dtype(np.uint16))
+        file["labels"] = np.zeros(20, np.uint16)
+    binned = bin_events(read_events(tmp_path / "all.h5"), dt_ms=dt_ms, n_in=1)
+    assert torch.equal(binned.batch(torch.arange(20))[0], torch.ones(300, 20, 1))
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 64])
