@@ -1,9 +1,6 @@
 """Simulation of one recording spike by spike: when spikes arrive, and when neurons fire."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import numba
 import numpy as np
@@ -14,7 +11,7 @@ from torch import Tensor, nn
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.ablation import discretise
 from snnlab.delays.analysis import connected_inputs, layer_synapses
-from snnlab.nn.any_network import delay_layers, forward_sequence
+from snnlab.nn.any_network import delay_layers, forward_sequence, noted_calls
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.lif_scan import membrane
@@ -94,17 +91,13 @@ def simulate(net: nn.Module, recording: Tensor) -> SimulatedRecording:
 def _recorded_inputs(net: nn.Module, recording: Tensor) -> list[Tensor]:
     """Call a network with rounded delays, and return the input `(T', N_in)` of each delay layer."""
     copied = discretise(net)
-    layers = delay_layers(copied)
-    calls: dict[str, list[Tensor]] = {name: [] for name in layers}
+    calls: dict[str, list[Tensor]] = {name: [] for name in delay_layers(copied)}
 
-    def record(name: str, call: Callable[..., Tensor], x: Tensor, **options: Any) -> Tensor:
+    def record(name: str, x: Tensor, _: Tensor) -> None:
         calls[name].append(x.detach().cpu()[..., 0, :].reshape(-1, x.shape[-1]))
-        return call(x, **options)
 
-    for name, layer in layers.items():
-        for method in ("forward", "step"):
-            setattr(layer, method, partial(record, name, getattr(layer, method)))
-    forward_sequence(copied, recording[:, None].to(device_of(copied)))
+    with noted_calls(copied, record):
+        forward_sequence(copied, recording[:, None].to(device_of(copied)))
     if idle := [name for name, inputs in calls.items() if not inputs]:
         raise SnnlabError(
             f"{type(net).__name__}: its forward does not call {', '.join(idle)}, neither as a "

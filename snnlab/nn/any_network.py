@@ -1,8 +1,9 @@
 """Any network, one of the reader's own too: its delay layers, states and modes, and copies."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import torch
@@ -54,6 +55,48 @@ def delay_layers(model: nn.Module, *, required: bool = False) -> dict[str, Delay
             "is above 0; choose a network whose delays are learned or fixed."
         )
     return layers
+
+
+class NotedCall(nn.Module):
+    """A method of a delay layer as a module, so that a counter of operations can leave it out.
+
+    Args:
+        call: the method.
+        note: called with its input and its output after each call.
+    """
+
+    def __init__(self, call: Callable[..., Tensor], note: Callable[[Tensor, Tensor], None]) -> None:
+        super().__init__()
+        self.call, self.note = call, note
+
+    def forward(self, x: Tensor, *args: Any, **options: Any) -> Tensor:
+        """Call the method."""
+        out = self.call(x, *args, **options)
+        self.note(x, out)
+        return out
+
+
+@contextmanager
+def noted_calls(model: nn.Module, note: Callable[[str, Tensor, Tensor], None]) -> Iterator[None]:
+    """Note each call of the delay layers of a network, as modules and by `step`.
+
+    Args:
+        model: the network; afterwards its layers are as they were.
+        note: called with the layer's name, its input and its output: `(T, B, N)`, or `(B, N)` of a
+            step.
+    """
+    layers = delay_layers(model)
+    methods = ("forward", "step")
+    for name, layer in layers.items():
+        for method in methods:
+            # Not by setattr, which makes a module of it a part of the network
+            layer.__dict__[method] = NotedCall(getattr(layer, method), partial(note, name))
+    try:
+        yield
+    finally:
+        for layer in layers.values():
+            for method in methods:
+                del layer.__dict__[method]
 
 
 @torch.no_grad()

@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.memory import memory_errors
 from snnlab.nn.activations import OVER_TIME, Activation
-from snnlab.nn.any_network import evaluation_mode, forward_sequence
+from snnlab.nn.any_network import (
+    NotedCall,
+    delay_layers,
+    evaluation_mode,
+    forward_sequence,
+    noted_calls,
+)
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.neurons import LeakyIntegrator
@@ -99,8 +105,11 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
     by_spikes, by_values = ACCounter(), MACCounter()
     for counter in (by_spikes, by_values):
         counter.rules = {operation: counter.rules[operation] for operation in SYNAPTIC}
-        counter.ignore_modules = [DelayLinear, LeakyIntegrator]
-    additions, products, spikes, neurons, samples = 0.0, 0.0, 0.0, 0, 0
+        counter.ignore_modules = [DelayLinear, NotedCall, LeakyIntegrator]
+    additions, products, spikes, samples = 0.0, 0.0, 0.0, 0
+    neurons: dict[nn.Module, int] = {}
+    layers = delay_layers(net)
+    stepped: dict[str, list[Tensor]] = {}  # by layer, its inputs in `DelayLinear.step`
     updates = {"leaky": 0.0, "plain": 0.0, "": 0.0}
     ends: Tensor | None = None  # the steps that count, of each recording; None for all
 
@@ -108,35 +117,41 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
         nonlocal ends
         ends = module.valid_steps(args[0]).sum(0) if module.config.padding == "fixed" else None
 
-    def count_synapses(module: Any, args: tuple[Tensor, ...], out: Tensor) -> None:
-        nonlocal additions, products
-        x = args[0]
-        if bool(((x >= 0) & (x == x.round())).all()):
-            additions += _deliveries(module, x, out, ends)
-        else:
-            products += _deliveries(module, torch.ones_like(x), out, ends)
+    def note_synapses(name: str, x: Tensor, out: Tensor) -> None:
+        if x.dim() == 3:
+            count_synapses(name, x, len(out))
+        else:  # one step of a sequence whose end is not known yet
+            stepped.setdefault(name, []).append(x.clone())
 
-    def count_spikes(module: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
-        nonlocal spikes, neurons
+    def count_synapses(name: str, x: Tensor, steps: int) -> None:
+        nonlocal additions, products
+        if bool(((x >= 0) & (x == x.round())).all()):
+            additions += _deliveries(layers[name], x, steps, ends)
+        else:
+            products += _deliveries(layers[name], torch.ones_like(x), steps, ends)
+
+    def count_spikes(module: Any, _: tuple[Tensor, ...], out: Tensor) -> None:
+        nonlocal spikes
+        neurons[module] = out[(0,) * (2 if module.step_mode == "m" else 1)].numel()
         if ends is not None:
-            out = out[_steps_left(out, out, ends) >= 0]  # (steps that count, N)
+            out = out[_steps_left(out, len(out), ends) >= 0]  # (steps that count, N)
         if bool(((out == 0) | (out == 1)).all()) and not isinstance(module, LeakyIntegrator):
             spikes += out.sum(dtype=torch.float64).item()
-        neurons += out[0, 0].numel() if ends is None else out.shape[-1]
         updates[_membrane_kind(module)] += out.numel()
 
     with ExitStack() as hooks, evaluation_mode(net):
         for module in net.modules():
             if isinstance(module, DelayNet):
                 hooks.enter_context(module.register_forward_pre_hook(note_ends))
-            elif isinstance(module, DelayLinear):
-                hooks.enter_context(module.register_forward_hook(count_synapses))
             elif isinstance(module, NEURONS):
                 hooks.enter_context(module.register_forward_hook(count_spikes))
+        hooks.enter_context(noted_calls(net, note_synapses))
         for x in inputs:
-            neurons, ends = 0, None
+            stepped, ends = {}, None
             with DispatchCounterMode([by_spikes, by_values]):
                 forward_sequence(net, x)
+            for name, sequence in stepped.items():
+                count_synapses(name, torch.stack(sequence), len(sequence))
             samples += x.shape[1]
 
     if not samples:
@@ -145,33 +160,33 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
         (by_values.get_total() + products) / samples,
         (by_spikes.get_total() + additions) / samples,
         spikes / samples,
-        neurons,
+        sum(neurons.values()),
         leaky_updates=updates["leaky"] / samples,
         plain_updates=updates["plain"] / samples,
     )
 
 
-def _steps_left(x: Tensor, out: Tensor, ends: Tensor | None) -> Tensor:
+def _steps_left(x: Tensor, steps: int, ends: Tensor | None) -> Tensor:
     """Return how many steps of output follow each step of input, `(T, B)`; below 0 behind the end.
 
     Args:
         x: the input, `(T, B, ...)`.
-        out: the output, `(steps, B, ...)`.
-        ends: the steps that count, `(B,)`; None for all of the output.
+        steps: steps of the output.
+        ends: those that count, `(B,)`; None for all of them.
     """
     if ends is None:
-        ends = torch.full(x.shape[1:2], len(out), device=x.device)
+        ends = torch.full(x.shape[1:2], steps, device=x.device)
     return ends.to(x.device) - 1 - torch.arange(len(x), device=x.device)[:, None]
 
 
-def _deliveries(layer: DelayLinear, x: Tensor, out: Tensor, ends: Tensor | None) -> float:
+def _deliveries(layer: DelayLinear, x: Tensor, steps: int, ends: Tensor | None) -> float:
     """Sum the inputs `(T, B, N_in)`, each as often as there are synapses that it arrives at."""
     delays, exists = layer.whole_delays(), layer.connections  # (N_out, N_in, K)
     by_input = [values.transpose(0, 1).flatten(1) for values in (delays.long(), exists)]
     counts = torch.zeros(layer.in_features, layer.taps, device=x.device)
     counts.scatter_add_(1, by_input[0], by_input[1].to(counts.dtype))
     reached = counts.cumsum(1).T  # (L, N_in): synapses of at most so long a delay
-    left = _steps_left(x, out, ends)
+    left = _steps_left(x, steps, ends)
     arrived = reached[left.clamp(0, layer.max_delay)] * (left >= 0)[..., None]
     return (arrived * x).sum(dtype=torch.float64).item()
 

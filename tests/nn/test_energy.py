@@ -181,6 +181,43 @@ def test_the_cost_of_a_recording_depends_on_it_alone(kind):
     )
 
 
+class Recurrent(torch.nn.Module):
+    """Its neurons, in step mode "s", get their own spikes back."""
+
+    def __init__(self, kind, feed_steps):
+        super().__init__()
+        self.feed, self.back = DelayLinear(6, 5, 7, kind=kind), DelayLinear(5, 5, 3, kind=kind)
+        self.cells, self.feed_steps = neuron.LIFNode(tau=2.0), feed_steps
+
+    def forward(self, x):
+        current = (
+            torch.stack([self.feed.step(one) for one in x]) if self.feed_steps else self.feed(x)
+        )
+        spikes = [x.new_zeros(x.shape[1], 5)]
+        for one in current:
+            spikes.append(self.cells(one + self.back.step(spikes[-1])))
+        self.spikes = torch.stack(spikes[1:])
+        return self.spikes.mean(0)
+
+
+@pytest.mark.parametrize("feed_steps", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_recurrent_network_costs_what_its_layers_cost_whether_they_step_or_not(kind, feed_steps):
+    torch.manual_seed(2)
+    net, x = Recurrent(kind, feed_steps), (torch.rand(12, 4, 6) < 0.4).float()
+    for layer in (net.feed, net.back):
+        layer.weight.data.abs_()
+        layer.round_delays()
+    counted = cost(net, [x])
+    sent = torch.cat([torch.zeros(1, 4, 5), net.spikes[:-1]])
+    assert (
+        counted.accumulates == cost(net.feed, [x]).accumulates + cost(net.back, [sent]).accumulates
+    )
+    assert counted.spikes == net.spikes.sum() / 4 > 5
+    assert (counted.neurons, counted.leaky_updates) == (5, 12 * 5)
+    assert "step" not in vars(net.back) and "forward" not in vars(net.back)
+
+
 def test_a_delay_layer_beside_a_linear_one_and_a_pruned_one():
     layer, linear = DelayLinear(4, 3, max_delay=2), torch.nn.Linear(3, 2)
     layer.delay = torch.zeros(3, 4, 1)
