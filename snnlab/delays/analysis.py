@@ -63,12 +63,12 @@ def incoming(net: nn.Module, layer: int, neuron: int, dt_ms: float) -> Incoming:
         SnnlabError: there is no such layer or neuron.
     """
     synapses = layer_synapses(net, layer, neuron)
-    inputs = connected_inputs(synapses, neuron)
-    count = synapses.kernel_count
+    weight = synapses.existing_weight_of(neuron).cpu()  # (N_in, K)
+    exists = weight != 0
     return Incoming(
-        source=inputs.repeat_interleave(count).numpy(),
-        delay_ms=(synapses.delay_per_synapse[neuron].cpu()[inputs].flatten() * dt_ms).numpy(),
-        weight=synapses.existing_weight_of(neuron).cpu()[inputs].flatten().numpy(),
+        source=exists.nonzero()[:, 0].numpy(),
+        delay_ms=(synapses.delay_per_synapse[neuron].cpu()[exists] * dt_ms).numpy(),
+        weight=weight[exists].numpy(),
     )
 
 
@@ -115,8 +115,3 @@ def layer_synapses(net: nn.Module, layer: int, neuron: int) -> DelayLinear:
             f"{synapses.out_features - 1}; choose one of them."
         )
     return synapses
-
-
-def connected_inputs(synapses: DelayLinear, neuron: int) -> Tensor:
-    """Return the inputs whose weights are not 0, `(n,)`, as `existing_weight` has them."""
-    return synapses.existing_weight_of(neuron).any(-1).cpu().nonzero().flatten()

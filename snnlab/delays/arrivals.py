@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.ablation import discretise
-from snnlab.delays.analysis import connected_inputs, layer_synapses
+from snnlab.delays.analysis import layer_synapses
 from snnlab.nn.any_network import delay_layers, forward_sequence, noted_calls
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
@@ -176,6 +176,8 @@ def _add_spikes(when, source, size, weight, delay, arriving):  # type: ignore[no
 class Arrivals:
     """The spikes of a recording that reach one neuron: E entries, one for each spike and weight.
 
+    Weights of 0 are left out.
+
     Attributes:
         source: number of the input, `(E,)`.
         sent_ms: when the input fired, `(E,)`.
@@ -226,24 +228,22 @@ def arrivals(
     if not 0 <= share <= 1:
         raise SnnlabError(f"share = {share!r}: expected a share of the delays from 0 to 1.")
     x = recording.inputs[layer]
-    connected = connected_inputs(synapses, neuron)
     gain, offset = bn_affine(net, layer)
-    when, place = x[:, connected].nonzero(as_tuple=True)
-    source = connected[place]
-    weight = synapses.existing_weight_of(neuron).cpu()[source]  # (E, K)
-    push = gain[neuron] * x[when, source][:, None] * weight
-    later = synapses.whole_delays(share)[neuron].int().cpu()[source]
-    arrives = when[:, None] + later
+    weight = synapses.existing_weight_of(neuron).cpu()  # (N_in, K)
+    when, source = x.nonzero(as_tuple=True)
+    spike, k = (weight[source] != 0).nonzero(as_tuple=True)  # one for each arrival, (E,)
+    when, source = when[spike], source[spike]
+    push = gain[neuron] * x[when, source] * weight[source, k]
+    arrives = when + synapses.whole_delays(share)[neuron].int().cpu()[source, k]
     current = torch.full((len(x) + synapses.max_delay,), float(offset[neuron]))
-    current.index_add_(0, arrives.flatten(), push.flatten())
+    current.index_add_(0, arrives, push)
     current = current[: len(x), None]  # spikes that arrive after the end have no effect
     spikes, charge = _membranes(net, layer, current, neuron)
-    count = synapses.kernel_count
     return Arrivals(
-        source=source.repeat_interleave(count).numpy(),
-        sent_ms=when.repeat_interleave(count).numpy() * dt_ms,
-        arrived_ms=arrives.flatten().numpy() * dt_ms,
-        push=push.flatten().numpy(),
+        source=source.numpy(),
+        sent_ms=when.numpy() * dt_ms,
+        arrived_ms=arrives.numpy() * dt_ms,
+        push=push.numpy(),
         rest=float(offset[neuron]),
         charge=charge[:, 0].numpy(),
         fired_ms=spikes[:, 0].nonzero().flatten().numpy() * dt_ms,

@@ -9,6 +9,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.delays import analysis, arrivals, snapshots
 from snnlab.delays.ablation import discretise
 from snnlab.delays.recipe import DelayRecipe
+from snnlab.delays.statistics import active_delays
 from snnlab.nn.delay_net import DelayNet
 from snnlab.training import checkpoints
 from snnlab.training.state import TrainState
@@ -55,11 +56,27 @@ def test_a_sparse_layer_gives_the_synapses_that_exist():
     assert found.delay_ms.tolist() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("bits", [None, 2])
+def test_weights_of_zero_are_no_synapses_and_nothing_arrives_by_them(bits):
+    net = random_net(kernel_count=2, weight_bits=bits)
+    for layer in net.synapses:
+        layer.prune(0.5)
+    delays = []
+    for number, layer in enumerate(net.synapses):
+        for neuron in range(layer.out_features):
+            found = analysis.incoming(net, number, neuron, dt_ms=1.0)
+            assert found.weight.all()
+            delays += found.delay_ms.tolist()
+    assert delays == active_delays(net).tolist()
+    played = arrivals.simulate(net, recording())
+    assert arrivals.arrivals(net, played, 0, 4, dt_ms=1.0).push.all()
+
+
 def test_weights_of_few_bits_are_those_that_the_network_computes_with():
     net = random_net(weight_bits=2)
     for layer in range(3):
         found, used = (analysis.incoming(n, layer, 1, dt_ms=5.0) for n in (net, discretise(net)))
-        assert found.weight[found.weight != 0].tolist() == used.weight.tolist()
+        assert found.weight.tolist() == used.weight.tolist()
 
 
 @pytest.mark.parametrize("changes", [{}, {"n_connections": 3}, {"kernel_count": 2}])
