@@ -58,6 +58,7 @@ class Converted(VisionNet):
         known(how, get_args(How), "way to convert")
         _check(ann, inputs)
         self.config = ConvertedConfig(ann.config, how)
+        self.first: nn.Module = nn.Identity()  # the first convolution of a merged network
         pairs = [
             (x[0], torch.zeros(x.shape[1])) for x in inputs
         ]  # the converter wants labels and does not look at them
@@ -84,7 +85,8 @@ class Converted(VisionNet):
     def merged(self) -> Self:
         """Copy the network with the converter's scales merged into the weights.
 
-        Inputs of its convolutions are then zeros and ones.
+        Inputs of its convolutions are then zeros and ones, but for the first one, which is computed
+        once for an image. In training it is computed in every step.
         """
         from spikingjelly.activation_based.ann2snn.modules import ChannelVoltageScaler
 
@@ -101,11 +103,15 @@ class Converted(VisionNet):
             behind.weight *= inputs.view(-1, *[1] * (behind.weight.dim() - 2))
             down.scale.fill_(1)
             up.scale.fill_(1)
+        name = next(name for name, module in net.net.named_modules() if module is layers[0])
+        functional.set_step_mode(layers[0], "s")
+        net.first = layers[0]
+        net.net.set_submodule(name, nn.Identity())
         return net
 
     def stem(self, x: Tensor) -> Tensor:
-        """Return the images as they are."""
-        return x
+        """Return the images as they are; in a merged network, apply the first convolution."""
+        return cast(Tensor, self.first(x))
 
     def rest(self, x: Tensor) -> Tensor:
         """Compute `(B, classes)`, the mean of the last layer over `self.steps` steps.
