@@ -41,6 +41,9 @@ class Cost:
     synapse at which it arrives before the end, after the whole delay; whole numbers are counts of
     spikes. A recording in a `DelayNet` ends where its steps that count end.
 
+    In a `DelayLinear`, the inputs of a sample are spikes if all of them are whole numbers from 0.
+    In other layers, the inputs of a whole batch are spikes if all of them are 0 or 1.
+
     A membrane is updated in every time step, with or without spikes: a leaky one costs a
     multiplication with an addition, one without leak an addition. Comparisons with the threshold,
     resets, batch norm (which a deployed network merges into the weights), memory and LSTMs are not
@@ -125,10 +128,11 @@ def cost(net: nn.Module, inputs: Iterable[Tensor]) -> Cost:
 
     def count_synapses(name: str, x: Tensor, steps: int) -> None:
         nonlocal additions, products
-        if bool(((x >= 0) & (x == x.round())).all()):
-            additions += _deliveries(layers[name], x, steps, ends)
-        else:
-            products += _deliveries(layers[name], torch.ones_like(x), steps, ends)
+        spikes_only = ((x >= 0) & (x == x.round())).all(-1).all(0)  # of each sample, (B,)
+        operations = torch.where(spikes_only[:, None], x, torch.ones_like(x))
+        counted = _deliveries(layers[name], operations, steps, ends)
+        additions += counted[spikes_only].sum().item()
+        products += counted[~spikes_only].sum().item()
 
     def count_spikes(module: Any, _: tuple[Tensor, ...], out: Tensor) -> None:
         nonlocal spikes
@@ -179,8 +183,8 @@ def _steps_left(x: Tensor, steps: int, ends: Tensor | None) -> Tensor:
     return ends.to(x.device) - 1 - torch.arange(len(x), device=x.device)[:, None]
 
 
-def _deliveries(layer: DelayLinear, x: Tensor, steps: int, ends: Tensor | None) -> float:
-    """Sum the inputs `(T, B, N_in)`, each as often as there are synapses that it arrives at."""
+def _deliveries(layer: DelayLinear, x: Tensor, steps: int, ends: Tensor | None) -> Tensor:
+    """Sum the inputs `(T, B, N_in)` of each sample, `(B,)`, by the synapses that they arrive at."""
     delays, exists = layer.whole_delays(), layer.connections  # (N_out, N_in, K)
     by_input = [values.transpose(0, 1).flatten(1) for values in (delays.long(), exists)]
     counts = torch.zeros(layer.in_features, layer.taps, device=x.device)
@@ -188,7 +192,7 @@ def _deliveries(layer: DelayLinear, x: Tensor, steps: int, ends: Tensor | None) 
     reached = counts.cumsum(1).T  # (L, N_in): synapses of at most so long a delay
     left = _steps_left(x, steps, ends)
     arrived = reached[left.clamp(0, layer.max_delay)] * (left >= 0)[..., None]
-    return (arrived * x).sum(dtype=torch.float64).item()
+    return (arrived * x).sum((0, 2), dtype=torch.float64)
 
 
 def _membrane_kind(module: nn.Module) -> str:

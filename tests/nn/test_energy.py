@@ -181,6 +181,16 @@ def test_the_cost_of_a_recording_depends_on_it_alone(kind):
     )
 
 
+def test_spikes_beside_real_numbers_in_a_batch_are_spikes():
+    layer = DelayLinear(8, 5, max_delay=4)
+    layer.round_delays()
+    x = torch.zeros(10, 2, 8)
+    x[2, :, 0] = torch.tensor([1.0, 0.5])
+    spikes, numbers = (cost(layer, [x[:, i : i + 1]]) for i in range(2))
+    assert spikes.accumulates == 5 and numbers.multiply_accumulates > 100
+    assert cost(layer, [x]) == Cost(numbers.multiply_accumulates / 2, 5 / 2, 0, 0)
+
+
 class Recurrent(torch.nn.Module):
     """Its neurons, in step mode "s", get their own spikes back."""
 
