@@ -30,7 +30,8 @@ class DenseSet(BatchedDataset):
             H, W)`. Real numbers; no gradient flows back to them.
         labels: `(n,)`, whole numbers from 0 of any type; kept as int64.
         classes: the class names, if they have any.
-        speakers: `(n,)`, whole numbers: who or what each sample is from, if that is known.
+        speakers: `(n,)`, whole numbers of any type: who or what each sample is from, if that is
+            known; kept as int64.
         dt_ms: length of a time step, ms; None where that is not known.
 
     Raises:
@@ -76,15 +77,21 @@ class DenseSet(BatchedDataset):
             raise SnnlabError(
                 f"DenseSet: x is of the type {self.x.dtype}; expected real numbers; give x.abs()."
             )
-        kind = self.labels.dtype
-        if kind.is_floating_point or kind.is_complex or kind == torch.bool:
-            raise SnnlabError(
-                f"DenseSet: labels are of the type {kind}; expected whole numbers from 0, a class "
-                "each; give labels.long()."
-            )
+        for name, expected in (
+            ("labels", "from 0, a class each; give labels.long()"),
+            ("speakers", "one for each speaker; give speakers.unique(return_inverse=True)[1]"),
+        ):
+            numbers = getattr(self, name)
+            if numbers is None:
+                continue
+            kind = numbers.dtype
+            if kind.is_floating_point or kind.is_complex or kind == torch.bool:
+                raise SnnlabError(
+                    f"DenseSet: {name} are of the type {kind}; expected whole numbers {expected}."
+                )
+            object.__setattr__(self, name, numbers.long())
         if self.x.requires_grad:
             object.__setattr__(self, "x", self.x.detach())
-        object.__setattr__(self, "labels", self.labels.long())
         classes = () if self.classes is None else self.classes
         object.__setattr__(self, "classes", tuple(map(str, classes)))
         if self.dt_ms is not None:
@@ -177,6 +184,11 @@ class DenseSet(BatchedDataset):
             raise SnnlabError(
                 f"{path}: x is of type {x.dtype}, labels of {labels.dtype}; numbers, and whole "
                 "numbers, were expected."
+            )
+        if speakers is not None and speakers.dtype.kind not in "ui":
+            raise SnnlabError(
+                f"{path}: speakers are of type {speakers.dtype}; whole numbers were expected. "
+                "Number them by numpy.unique(speakers, return_inverse=True)[1]."
             )
         if dt_ms is not None:
             dt_ms = dt_ms.item() if dt_ms.size == 1 else dt_ms.tolist()

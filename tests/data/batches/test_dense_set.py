@@ -79,6 +79,20 @@ def test_labels_that_are_no_whole_numbers_are_refused(dtype):
         DenseSet(torch.zeros(9, 2, 3), torch.zeros(2, dtype=dtype))
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32])
+def test_speakers_that_are_no_whole_numbers_are_refused(dtype, tmp_path):
+    """Made whole, 0.1 and 0.2 would be one speaker, who is then in training and in test."""
+    x, labels = torch.zeros(9, 2, 3), torch.arange(2)
+    speakers = torch.tensor([0.1, 0.2]).to(dtype)
+    with pytest.raises(SnnlabError, match=r"^DenseSet: speakers are of .*give speakers\.unique"):
+        DenseSet(x, labels, speakers=speakers)
+    numbered = speakers.unique(return_inverse=True)[1]
+    assert DenseSet(x, labels, speakers=numbered.byte()).speakers.dtype == torch.int64
+    np.savez(tmp_path / "all.npz", x=x.numpy(), labels=labels.numpy(), speakers=speakers.numpy())
+    with pytest.raises(SnnlabError, match=r"all\.npz: speakers are of type .* numpy\.unique"):
+        DenseSet.read(tmp_path / "all.npz")
+
+
 @pytest.mark.parametrize(
     ("part", "words"),
     [
