@@ -1,7 +1,8 @@
 """Load recordings from files: the set that ships, SHD, SSC, and those of one's own.
 
 Nothing binned is kept on disk: reading and binning SHD takes a few seconds of one core
-(`benchmarks/reader.py`), so it is enough to keep the last few sets in memory.
+(`benchmarks/reader.py`), so it is enough to keep the last few sets in memory. Samples in steps are
+read anew by each call.
 """
 
 from dataclasses import replace
@@ -61,7 +62,8 @@ def load(
             place of a validation set.
 
     Returns:
-        Parts of `SpikeSet`s, or of `DenseSet`s where the samples are in steps already.
+        Parts of `SpikeSet`s, or of `DenseSet`s where the samples are in steps already. The next
+        call may return the same tensors of a `SpikeSet`, so do not change them in place.
 
     Raises:
         SnnlabError: there is no such data, a file is damaged, files do not belong together, a class
@@ -181,7 +183,7 @@ def _read(
 
 def _samples(path: Path, dt_ms: float | None, n_in: int | None) -> DenseSet:
     """Return samples in steps, with adjacent inputs summed where fewer are wanted."""
-    data = _saved(path, stamp(path))
+    data = DenseSet.read(path)
     if dt_ms and data.dt_ms and dt_ms != data.dt_ms:
         raise SnnlabError(
             f"{path}: its steps last {data.dt_ms:g} ms, and dt_ms is {dt_ms:g}; both were expected "
@@ -199,11 +201,6 @@ def _samples(path: Path, dt_ms: float | None, n_in: int | None) -> DenseSet:
     if n_in == channels:
         return data
     return replace(data, x=data.x.float().unflatten(2, (int(n_in), -1)).sum(-1))
-
-
-@lru_cache(maxsize=6)
-def _saved(path: Path, stamp: tuple[int, int]) -> DenseSet:
-    return DenseSet.read(path)
 
 
 def _names(part: Part) -> list[str]:

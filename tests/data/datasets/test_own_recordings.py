@@ -44,6 +44,17 @@ def numbers(part):
     return set(x[0, :, 0].long().tolist())
 
 
+def test_samples_that_are_changed_in_place_are_those_of_the_file_when_they_are_loaded_again():
+    for part in PARTS:
+        samples().save("mine", part)
+    data = load_dataset("mine")
+    data.train.x.mul_(2)
+    data.test.labels.zero_()
+    again = load_dataset("mine")
+    assert torch.equal(again.train.x, samples().x)
+    assert torch.equal(again.test.labels, samples().labels)
+
+
 def test_what_is_saved_under_a_name_is_divided_at_random_and_comes_back(tmp_path):
     """Every sample is in one part, whatever the fold; each is tested on once."""
     assert samples(dt_ms=5.0).save("mine") == tmp_path / "data/mine/all.npz"
