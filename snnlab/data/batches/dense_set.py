@@ -60,6 +60,11 @@ class DenseSet(BatchedDataset):
                     f"DenseSet: {name} is of the type {type(value).__name__}; expected a tensor of "
                     "numbers. Number texts from 0, and give torch.as_tensor(...)."
                 )
+            if value is not None and value.layout != torch.strided:
+                raise SnnlabError(
+                    f"DenseSet: {name} has the layout {value.layout}; expected a dense tensor; "
+                    f"give {name}.to_dense()."
+                )
         x, labels = tuple(self.x.shape), tuple(self.labels.shape)
         if len(x) < 3 or labels != x[1:2]:
             first = len(x) > 2 and labels == x[:1]

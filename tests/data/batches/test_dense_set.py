@@ -97,13 +97,15 @@ def test_speakers_that_are_no_whole_numbers_are_refused(dtype, tmp_path):
     ("part", "words"),
     [
         ({"x": torch.zeros(9, 2, 3, dtype=torch.complex64)}, "^DenseSet: x .* real numbers"),
+        ({"x": torch.zeros(9, 2, 3).to_sparse()}, r"^DenseSet: x .*sparse_coo; .* x\.to_dense\(\)"),
+        ({"labels": torch.arange(2).to_sparse()}, r"^DenseSet: labels .* labels\.to_dense\(\)"),
         *(
             ({"dt_ms": dt_ms}, "^dt_ms = .*: expected a time step above 0 ms")
             for dt_ms in (0, -1, float("nan"), "10 ms", True)
         ),
     ],
 )
-def test_what_no_file_can_hold_is_refused_when_the_set_is_made(part, words):
+def test_what_cannot_be_trained_on_or_saved_is_refused_when_the_set_is_made(part, words):
     with pytest.raises(SnnlabError, match=words):
         DenseSet(**({"x": torch.zeros(9, 2, 3), "labels": torch.arange(2)} | part))
 
