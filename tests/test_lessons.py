@@ -25,22 +25,33 @@ def nb(request):
     return nbformat.read(request.param, as_version=4)
 
 
+def statements_of(cell):
+    """Return the dictionary of statements that a cell evaluates, as a syntax tree."""
+    calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+    (call,) = (call for call in calls if ast.unparse(call.func) == "course.claims")
+    return call.args[0]
+
+
 def test_every_statement_stands_in_the_text_above_and_holds(nb):
     text = ""
     for cell in nb.cells:
         if cell.cell_type == "markdown":
             text = cell.source
         elif has_tag(cell, "claims"):
-            for call in ast.walk(ast.parse(cell.source)):
-                if isinstance(call, ast.Call) and ast.unparse(call.func) == "course.claims":
-                    for key in call.args[0].keys:
-                        statement = ast.literal_eval(key)
-                        assert statement in text, f"{cell.id}: {statement!r}"
+            for key in statements_of(cell).keys:
+                statement = ast.literal_eval(key)
+                assert statement in text, f"{cell.id}: {statement!r}"
             if cell.outputs:  # a cell that was changed since `make notebooks` has none
                 (output,) = cell.outputs
                 stored = output["data"][CLAIMS]
                 assert all(stored.values()), output["data"]["text/plain"]
                 assert not [statement for statement in stored if statement not in text]
+
+
+def test_a_statement_about_what_was_not_measured_has_no_default(nb):
+    for cell in nb.cells:
+        if has_tag(cell, "claims"):
+            assert ".get(" not in ast.unparse(statements_of(cell)), cell.id
 
 
 def compares(text):

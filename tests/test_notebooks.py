@@ -2,9 +2,10 @@
 
 import ast
 import dataclasses
+import dis
 import re
-import symtable
 import sys
+from types import CodeType
 
 import nbformat
 import pytest
@@ -81,25 +82,49 @@ def test_the_next_cell_makes_the_configuration_of_this_notebook(path, nb):
     assert type(config) is NOTEBOOKS[path.stem]
 
 
-def names_of(cell):
-    """Return what a cell assigns, and what its functions read whenever they are called."""
-    table = symtable.symtable(cell.source, "cell", "exec")
-    functions = {s.name for s in ast.parse(cell.source).body if isinstance(s, ast.FunctionDef)}
-    inner = [child for child in table.get_children() if child.get_name() in functions]
-    read = {s.get_name() for child in inner for s in child.get_symbols() if s.is_global()}
-    return {s.get_name() for s in table.get_symbols() if s.is_assigned()}, read
+def names_of(code):
+    """Return what code assigns, and what it or one of its functions reads from before it."""
+    assigned, read = set(), set()
+    for instruction in dis.get_instructions(code):
+        name = instruction.argval
+        if isinstance(name, CodeType):
+            inner = names_of(name)[1]
+            # a function is called later, too; a comprehension is not
+            read |= inner - assigned if name.co_name.startswith("<") else inner
+        elif instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+            read |= {name} - assigned
+        elif instruction.opname in ("STORE_NAME", "STORE_GLOBAL"):
+            assigned.add(name)
+    return assigned, read
+
+
+def compiled(cell):
+    return compile(cell.source, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_no_cell_changes_what_an_earlier_one_needs_to_be_run_again(path, nb):
     parameters, _ = parameters_cell(nb)
     cells = code_cells(nb)
-    needed = names_of(parameters)[0]
+    needed, _ = names_of(compiled(parameters))
     for cell in cells[cells.index(parameters) + 1 :]:
-        assigned, read = names_of(cell)
-        if not {"exercise", "solution"} & {*cell.metadata.get("tags", ())}:
-            assert not assigned & needed, cell.source
+        assigned, read = names_of(compiled(cell))
+        assert not assigned & needed, cell.source
         needed |= read
+
+
+def test_what_a_cell_needs_from_earlier_ones_is_recognised():
+    for source, needs in (
+        ("x = y", "y"),
+        ("x = 1\ny = x", ""),
+        ("x += 1", "x"),
+        ("for x in y:\n    z = x", "y"),
+        ("x = [a * b for a in c]", "b c"),
+        ("x = 1\ny = [x for _ in z]", "z"),
+        ("x = 1\ndef f(a):\n    return a + x", "x"),
+        ("x = await y", "y"),
+    ):
+        assert names_of(compiled(new_code_cell(source)))[1] == {*needs.split()}, source
 
 
 def test_the_version_is_compared_before_anything_can_fail(nb):
