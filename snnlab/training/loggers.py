@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from snnlab._utils.files import whole_file
+from snnlab._utils.files import given_path, whole_file
 from snnlab._utils.optional import import_optional
 from snnlab.training.callbacks import Callback, TrainingProgress
 from snnlab.training.log_choice import GIVEN, chosen
@@ -60,7 +60,7 @@ class MetricsLogger(Callback):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._path, self._log = Path(path), _LOGS[chosen()]
+        self._path, self._log = given_path(path), _LOGS[chosen()]
         self._started, self._opened = False, ExitStack()
         self._write_scalars: WriteScalars | None = None
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
 from snnlab._utils.errors import DivergedError, SnnlabError
+from snnlab._utils.files import given_path
 from snnlab._utils.memory import keep_freed_memory, memory_errors
 from snnlab.data.batches.prefetch import persistent_workers
 from snnlab.data.protocols import Batches
@@ -192,7 +193,7 @@ def fit(
     state = TrainState(
         model, optimisers, schedulers, recipe, data=sets, every=save_every, dt_ms=dt_ms
     )
-    path = None if checkpoint is None else Path(checkpoint)
+    path = None if checkpoint is None else given_path(checkpoint)
     own: list[Callback] = [] if metrics is None else [MetricsLogger(metrics)]
     if progress and not any(callback.shows_progress for callback in callbacks):
         own.append(ProgressBar())

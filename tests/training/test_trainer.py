@@ -21,6 +21,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.ablation import discretise
+from snnlab.delays.export.export import export_network
+from snnlab.delays.loading import open_network
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision.small_cnn import SmallCNN
@@ -298,6 +300,23 @@ def test_torchs_writer_on_a_full_device_says_so(tmp_path, monkeypatch):
     with pytest.raises(SnnlabError, match="could not be written"):
         checkpoints.save(tmp_path / "c.pt", network=net().config)
     assert os.listdir(tmp_path) == []
+
+
+def test_paths_are_in_the_home_folder_where_they_begin_with_its_sign(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    train(checkpoint="~/net.pt", metrics="~/net.jsonl")
+    export_network("~/net.pt", "~/net.npz", to="npz", dt_ms=10)
+    open_network("~/net.pt", dt_ms=10, model=net())
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert len([*(tmp_path / "home").iterdir()]) == 3
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "metrics"])
+def test_an_empty_path_is_refused(name):
+    with pytest.raises(SnnlabError, match="^a path is empty"):
+        train(**{name: ""})
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
