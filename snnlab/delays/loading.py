@@ -1,6 +1,5 @@
 """Trained networks with delays from checkpoints, folders of runs and files of other programs."""
 
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from snnlab._utils.arrays import check_dt
+from snnlab._utils.arrays import check_dt, time_step
 from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.files import checkpoints_below, given_path, sha256
 from snnlab.nn.any_network import delay_layers
@@ -59,31 +58,6 @@ def open_network(
                 "was trained from it."
             )
         return net, time_step(dt_ms, trained_ms, path)
-
-
-def time_step(dt_ms: float | None, trained_ms: float | None, where: object) -> float:
-    """Return the length of a network's time step, ms.
-
-    Args:
-        dt_ms: the length that the caller gives; None for that of the network.
-        trained_ms: the length that the network was trained with; None where it does not say so.
-        where: the file or the network, for the sentence.
-
-    Raises:
-        SnnlabError: it is not above 0, both are unknown, or they differ.
-    """
-    known_ms = dt_ms if trained_ms is None else trained_ms
-    if known_ms is None:
-        raise SnnlabError(
-            f"{where}: does not say how long a time step is; give dt_ms, such as dt_ms = 10."
-        )
-    # one may have been rounded to float32
-    if dt_ms is not None and not math.isclose(check_dt(dt_ms), known_ms, rel_tol=1e-6):
-        raise SnnlabError(
-            f"{where}: trained with steps of {known_ms:g} ms, not of {dt_ms:g}; leave dt_ms out, "
-            f"or give dt_ms = {known_ms:g}."
-        )
-    return check_dt(known_ms)
 
 
 def best_checkpoint(path: str | Path) -> Path:

@@ -42,6 +42,7 @@ from snnlab.training.evaluation import (
     check_finite,
     check_labels,
     check_scores,
+    check_steps,
     class_scores,
     device_of,
     evaluate,
@@ -136,11 +137,11 @@ def fit(
 
     Raises:
         SnnlabError: the checkpoint is of another network or recipe, of other data (as far as their
-            number and labels tell), damaged or newer; the disk is full; the loss is no longer
-            finite; there are more processes than samples in a batch, or several though the recipe
-            compiles; `save_every` is below 0, or the recipe has no epoch; tensors have other
-            shapes; the network gives no class scores or none for a label, or keeps a state between
-            batches; memory does not suffice.
+            number and labels tell), damaged or newer; a set has other time steps than the network;
+            the disk is full; the loss is no longer finite; there are more processes than samples in
+            a batch, or several though the recipe compiles; `save_every` is below 0, or the recipe
+            has no epoch; tensors have other shapes; the network gives no class scores or none for a
+            label, or keeps a state between batches; memory does not suffice.
         StopTraining: a callback raised it; in all processes, at the same batch.
 
     Example:
@@ -181,12 +182,9 @@ def fit(
     net: Any = model
     dt_ms = getattr(train, "dt_ms", None)
     if isinstance(net, DelayNet) and dt_ms is not None:
-        if net.config.dt_ms not in (None, dt_ms):
-            raise SnnlabError(
-                f"the network has dt_ms = {net.config.dt_ms:g}, the training data {dt_ms:g}; leave "
-                "the network's out, or load the data with the same time step."
-            )
+        check_steps(model, train=train)
         net.config = replace(net.config, dt_ms=dt_ms)
+    check_steps(model, dt_ms, valid=valid, test=test)
     optimisers = recipe.optimisers(model)
     schedulers = recipe.schedulers(optimisers)
     sets = {"train": fingerprint(train), "valid": fingerprint(valid)}

@@ -9,7 +9,6 @@ from typing import IO, Any, Literal
 import numpy as np
 from torch import nn
 
-from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.files import whole_file
 from snnlab.delays.export import nir_file, onnx_file
