@@ -146,11 +146,11 @@ def test_resume_from_every_epoch_ends_with_the_same_bits(tmp_path):
         data, valid = sets()
         with pytest.raises(Stop):
             fit(net(), Stopping(data, stop), valid, RECIPE, checkpoint=path, progress=False)
-        resumed = train(checkpoint=path, metrics=tmp_path / "m.jsonl")
+        resumed = train(checkpoint=path, metrics=path.with_suffix(".jsonl"))
         assert same_parameters(resumed.model, whole.model)
         final, expected = (checkpoints.load(p)["model"] for p in (path, tmp_path / "whole.pt"))
         assert all(torch.equal(final[key], expected[key]) for key in expected)
-        assert len((tmp_path / "m.jsonl").read_text().splitlines()) == 4
+        assert len(path.with_suffix(".jsonl").read_text().splitlines()) == 4
 
 
 def test_sigkill_in_the_middle_of_an_epoch(tmp_path):
