@@ -27,6 +27,7 @@ from snnlab.training.callbacks import (
     check_callbacks,
 )
 from snnlab.training.checkpoint_checks import fingerprint
+from snnlab.training.checkpoints import NEW_TRAINING
 from snnlab.training.compiled import RunStep, compiled_steps
 from snnlab.training.distributed import (
     all_reduce_scalar,
@@ -137,12 +138,12 @@ def fit(
 
     Raises:
         SnnlabError: the checkpoint is of another network or recipe, of other data (as far as their
-            number and labels tell), damaged or newer; a set has other time steps than the network;
-            the disk is full; the loss is no longer finite; there are more processes than samples in
-            a batch, or several though the recipe compiles; `save_every` is below 0, or the recipe
-            has no epoch; tensors have other shapes; the network gives no class scores or none for a
-            label, or keeps a state between batches; the file of metrics has other lines; memory
-            does not suffice.
+            number and labels tell), without the accuracies on `test`, damaged or newer; a set has
+            other time steps than the network; the disk is full; the loss is no longer finite; there
+            are more processes than samples in a batch, or several though the recipe compiles;
+            `save_every` is below 0, or the recipe has no epoch; tensors have other shapes; the
+            network gives no class scores or none for a label, or keeps a state between batches; the
+            file of metrics has other lines; memory does not suffice.
         StopTraining: a callback raised it; in all processes, at the same batch.
 
     Example:
@@ -209,6 +210,11 @@ def fit(
     ):
         if path is not None and path.exists():
             state.restore(path)
+            if test is not None and not all("test_accuracy" in line for line in state.history):
+                raise SnnlabError(
+                    f"{path}: trained without a test set; leave test out and evaluate the trained "
+                    f"network or, {NEW_TRAINING}."
+                )
         same_as_first(model)
         state.path = path if rank == 0 else None
         while not state.over:

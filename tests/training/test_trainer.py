@@ -266,6 +266,23 @@ def test_a_checkpoint_of_another_network_recipe_or_time_is_refused(tmp_path):
         train(checkpoint=path)
 
 
+@pytest.mark.parametrize("epochs", [1, 4])
+def test_a_checkpoint_without_accuracies_on_a_test_set_is_refused_where_one_is_given(
+    epochs, tmp_path
+):
+    class Stop(Callback):
+        def on_epoch_end(self, progress):
+            if len(progress.history) == epochs:
+                raise StopTraining
+
+    path = tmp_path / "net.pt"
+    with pytest.raises(StopTraining):
+        train(checkpoint=path, callbacks=[Stop()])
+    with pytest.raises(SnnlabError, match="net.pt: trained without a test set; leave test out"):
+        train(checkpoint=path, test=sets()[1])
+    assert len(train(checkpoint=path).history) == 4
+
+
 def test_load_network_wants_one_with_delays(tmp_path):
     vision = SmallCNN(in_channels=1, classes=3, channels=(2, 2, 2))
     checkpoints.save(tmp_path / "v.pt", network=vision.config, best=vision.state_dict())
