@@ -369,6 +369,9 @@ def run_experiments(
 ) -> list[ExperimentResult]:
     """Run experiments, several at a time; what a previous call finished is only read.
 
+    A script calls this below `if __name__ == "__main__":`, unless `workers` is 1: each worker
+    imports the script.
+
     Args:
         experiments: the most expensive one first shortens the wait at the end.
         data: see `run_experiment`; copied to each worker once.
