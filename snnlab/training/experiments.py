@@ -167,7 +167,17 @@ class StageResult:
         return int(sum(line["sample_timesteps"] for line in self.history))
 
     def network(self) -> Any:
-        """Load the trained network, in evaluation mode; a converted one has no file."""
+        """Load the trained network, in evaluation mode.
+
+        Raises:
+            SnnlabError: the stage has no epoch, its file is missing or damaged, or a converter
+                built the network.
+        """
+        if not self.history:
+            raise SnnlabError(
+                f"{self.stage.name}: a stage without epochs saves no network; the last one of an "
+                "experiment is `net` of its result."
+            )
         content = checkpoints.load(self.checkpoint)
         with checkpoints.as_written(self.checkpoint):
             net = self.stage.build(NetworkConfig.from_dict(content["network"]))
