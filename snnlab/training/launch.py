@@ -92,6 +92,7 @@ def train_pool(
     Raises:
         SnnlabError: as `train`, a process died, or `workers` and `processes` do not go together.
     """
+    workers = whole_number("workers", workers, 0)
     processes = whole_number("processes", processes, 1)
     if processes > 1 and workers > 1:
         raise SnnlabError(
