@@ -176,6 +176,17 @@ def test_sigkill_in_the_middle_of_an_epoch(tmp_path):
     ] == [0, 1, 2, 3]
 
 
+def test_what_a_kill_left_of_a_checkpoint_is_removed_once_nobody_writes_it(tmp_path):
+    left, written = tmp_path / ".[a].pt.abcd_f12.pt", tmp_path / ".[a].pt.bcdefgh1.pt"
+    others = tmp_path / ".b.pt.abcdefgh.pt"
+    for path in (left, written, others):
+        path.write_bytes(b"half")
+    for path in (left, others):
+        os.utime(path, (time.time() - 3600,) * 2)
+    train(checkpoint=tmp_path / "[a].pt")
+    assert {*tmp_path.iterdir()} == {tmp_path / "[a].pt", written, others}
+
+
 def test_training_leaves_the_callers_randomness_alone():
     torch.manual_seed(3)
     expected = torch.rand(1)
