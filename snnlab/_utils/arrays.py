@@ -1,5 +1,6 @@
 """Conversion of what a reader passes to a plot into arrays, and the checks of these."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,35 @@ def check_dt(dt_ms: Any) -> float:
     if not (is_number(dt_ms) and dt_ms > 0):
         raise SnnlabError(f"dt_ms = {dt_ms!r}: expected a time step above 0 ms.")
     return float(dt_ms)
+
+
+def time_step(dt_ms: float | None, trained_ms: float | None, where: object) -> float:
+    """Return the length of a network's time step, ms.
+
+    Args:
+        dt_ms: the length that the caller gives; None for that of the network.
+        trained_ms: the length that the network was trained with; None where it does not say so.
+        where: the file or the network, for the sentence.
+
+    Raises:
+        SnnlabError: it is not above 0, both are unknown, or they differ.
+    """
+    known_ms = dt_ms if trained_ms is None else trained_ms
+    if known_ms is None:
+        raise SnnlabError(
+            f"{where}: does not say how long a time step is; give dt_ms, such as dt_ms = 10."
+        )
+    if dt_ms is not None and not same_dt(check_dt(dt_ms), known_ms):
+        raise SnnlabError(
+            f"{where}: trained with steps of {known_ms:g} ms, not of {dt_ms:g}; leave dt_ms out, "
+            f"or give dt_ms = {known_ms:g}."
+        )
+    return check_dt(known_ms)
+
+
+def same_dt(a: float, b: float) -> bool:
+    """Return whether two lengths of a time step are the same; one may be rounded to float32."""
+    return math.isclose(a, b, rel_tol=1e-6)
 
 
 def to_numpy(values: Any) -> Any:

@@ -123,15 +123,16 @@ def check_read(field: "dataclasses.Field[Any]", values: Mapping[str, Any]) -> No
 def from_text(field: "dataclasses.Field[Any]", text: str) -> Any:
     """Parse the value of a field from the command line; a list is `[32, 32]` or `32,32`.
 
+    The items of a list may have quotes around them, as in JSON.
+
     Raises:
         SnnlabError: as `typed`.
     """
     kind, many = _kind(field)
     if many:
         inside = text.strip().strip("[]").strip()
-        return typed(
-            field, [_read(item.strip(), kind) for item in inside.split(",")] if inside else []
-        )
+        items = [item.strip().strip("'\"") for item in inside.split(",")] if inside else []
+        return typed(field, [_read(item, kind) for item in items])
     return typed(field, _read(text, kind))
 
 

@@ -1,14 +1,16 @@
 """Files: complete ones or none, JSON and YAML of untrusted origin, lists and checksums."""
 
 import fnmatch
+import glob
 import hashlib
 import json
 import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ _SYSTEM = frozenset({
 })  # fmt: skip
 LARGEST = 1 << 28  # bytes of a text file that is read; what snnlab writes has a few MB at most
 MOST_FILES = 50_000  # in the folder of a sweep; looking through them takes about a second
+ABANDONED = 600.0  # seconds without a write, after which a temporary file is nobody's
 DEEPEST = 100  # levels of lists and objects in each other
 
 
@@ -64,6 +67,19 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_abandoned(path: str | Path) -> None:
+    """Remove temporary files of `whole_file` for this file that killed processes left.
+
+    They are those that nobody has written to for 10 minutes: another process may be at work.
+    """
+    path = Path(path)
+    pattern = glob.escape(f".{path.name}.") + "?" * 8 + glob.escape(path.suffix)
+    for temporary in path.parent.glob(pattern):
+        with suppress(OSError):  # another process has removed it, or one may not
+            if time.time() - temporary.stat().st_mtime > ABANDONED:
+                temporary.unlink()
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -27,6 +27,7 @@ from snnlab._utils.memory import memory_errors
 Spikes = tuple[np.ndarray, np.ndarray]  # times (E,) seconds, units (E,)
 Result = TypeVar("Result")
 PRELOADED = "snnlab.training.warm_up"  # what the fork server imports
+UNGUARDED = 86  # exit status of a process in which the script that started it runs again
 CHUNK = 20  # recordings a file: a kill loses at most this many finished ones
 
 
@@ -138,7 +139,12 @@ def process_context() -> Any:
     a copy of it, within milliseconds. The server has no threads of torch; a fork of this process
     would copy torch's thread pools in an unusable state. A new process has the environment
     variables that the server began with.
+
+    A new process imports the script that starts it. Where that comes here again, it would start
+    processes without end; the process ends instead, and `unguarded` has the sentence.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(UNGUARDED)
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -158,19 +164,36 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+def unguarded(workers: Iterable[Any]) -> SnnlabError | None:
+    """Return the sentence that a script lacks its guard, if one of its processes ended for that.
+
+    Args:
+        workers: the processes, which have ended.
+    """
+    if all(worker.exitcode != UNGUARDED for worker in workers):
+        return None
+    return SnnlabError(
+        "the script starts processes, and each of them runs the script again; put what it does "
+        'below `if __name__ == "__main__":`.'
+    )
+
+
 class ProcessPool(ProcessPoolExecutor):
     """A pool that ends all its processes when one of them dies.
 
     Python ends those that it knows of at that moment, and waits for ever for one that is just
-    starting.
+    starting. `shutdown`, also that of `with`, raises `unguarded`.
     """
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """See `concurrent.futures.Executor`."""
-        if self._broken and self._processes:  # none after the first call
-            for process in list(self._processes.values()):
+        workers = list((self._processes or {}).values())  # none after the first call
+        if self._broken:
+            for process in workers:
                 process.terminate()
         super().shutdown(wait, cancel_futures=cancel_futures)
+        if self._broken and (error := unguarded(workers)):
+            raise error from None
 
 
 def worker_pool(workers: int) -> ProcessPool:

@@ -1,6 +1,6 @@
 """The commands `snnlab export` and `snnlab import-nir`."""
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("checkpoint")
+@click.argument("out")
 @click.option(
     "--to",
     required=True,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--dt-ms", type=float, help="length of a time step, ms, if CHECKPOINT lacks it")
 @click.option("--overwrite", is_flag=True, help="replace OUT if it exists")
 @cli_errors
-def export(checkpoint: Path, out: Path, to: "Format", dt_ms: float | None, overwrite: bool) -> None:
+def export(checkpoint: str, out: str, to: "Format", dt_ms: float | None, overwrite: bool) -> None:
     """Write the network of CHECKPOINT to OUT, for another program.
 
     Delays are rounded to whole steps, batch norm is folded into the weights, and all numbers are
@@ -42,13 +42,12 @@ def export(checkpoint: Path, out: Path, to: "Format", dt_ms: float | None, overw
 
 
 @click.command("import-nir")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file")
 @click.option("--dt-ms", type=float, help="length of a time step, ms, if FILE lacks it")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="the checkpoint  [default: FILE with .snnlab.pt]"
-)
+@click.option("--out", help="the checkpoint  [default: FILE with .snnlab.pt]")
+@click.option("--overwrite", is_flag=True, help="replace the checkpoint if it exists")
 @cli_errors
-def import_nir(file: Path, dt_ms: float | None, out: Path | None) -> None:
+def import_nir(file: str, dt_ms: float | None, out: str | None, overwrite: bool) -> None:
     """Convert FILE, a network in NIR, to a checkpoint that notebook 05 explores.
 
     It has delays, linear layers, LIF neurons and a leaky readout, in a chain; delays become whole
@@ -57,12 +56,17 @@ def import_nir(file: Path, dt_ms: float | None, out: Path | None) -> None:
     from snnlab.delays.export.nir_import import read_network
     from snnlab.delays.loading import convert_file
 
-    out = out or file.with_suffix(".snnlab.pt")
-    config = convert_file(read_network, file, out, dt_ms=dt_ms).config
+    out = checkpoint_of(file) if out is None else out
+    config = convert_file(read_network, file, out, overwrite=overwrite, dt_ms=dt_ms).config
     print_network(out, config, "max_delay", "kernel_count", "tau", "tail", "dt_ms")
 
 
-def print_network(out: Path, config: "DelayNetConfig", *names: str) -> None:
+def checkpoint_of(file: str) -> str:
+    """Return the name of the checkpoint of a file of another program."""
+    return os.path.splitext(file)[0] + ".snnlab.pt"
+
+
+def print_network(out: str, config: "DelayNetConfig", *names: str) -> None:
     """Print the sizes of the network in a checkpoint, and the settings of these names."""
     sizes = "-".join(map(str, (config.n_in, *config.hidden, config.n_classes)))
     values = ", ".join(f"{name} = {getattr(config, name)}" for name in names)

@@ -199,7 +199,7 @@ def tutorial(profile: str, out: Path | None) -> None:
 
 
 @app.command("import-checkpoint")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file")
 @click.option(
     "--tau",
     required=True,
@@ -215,25 +215,25 @@ def tutorial(profile: str, out: Path | None) -> None:
     help="reference: as in the authors' code",
 )
 @click.option("--dt-ms", type=float, help="length of a time step, ms; 10 in the paper")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="the checkpoint  [default: FILE with .snnlab.pt]"
-)
+@click.option("--out", help="the checkpoint  [default: FILE with .snnlab.pt]")
+@click.option("--overwrite", is_flag=True, help="replace the checkpoint if it exists")
 @cli_errors
 def import_checkpoint(
-    file: Path,
+    file: str,
     tau: float,
     max_delay: int | None,
     padding: "Padding",
     dt_ms: float | None,
-    out: Path | None,
+    out: str | None,
+    overwrite: bool,
 ) -> None:
     """Convert FILE, a network trained by SNN-delays (Hammouamri et al.), to a checkpoint."""
     from snnlab.delays.import_snn_delays import read
     from snnlab.delays.loading import convert_file
 
-    out = out or file.with_suffix(".snnlab.pt")
+    out = export.checkpoint_of(file) if out is None else out
     settings = {"tau": tau, "max_delay": max_delay, "padding": padding, "dt_ms": dt_ms}
-    config = convert_file(read, file, out, **settings).config
+    config = convert_file(read, file, out, overwrite=overwrite, **settings).config
     names = ("delay_mode", "max_delay", "kernel_count", "tau", "padding", "dt_ms")
     export.print_network(out, config, *names)
 

@@ -1,6 +1,5 @@
 """Trained networks with delays from checkpoints, folders of runs and files of other programs."""
 
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from snnlab._utils.arrays import check_dt
+from snnlab._utils.arrays import check_dt, time_step
 from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.files import checkpoints_below, given_path, sha256
 from snnlab.nn.any_network import delay_layers
@@ -49,7 +48,7 @@ def open_network(
     """
     if dt_ms is not None:
         check_dt(dt_ms)
-    path = best_checkpoint(path) if model is None else path
+    path = best_checkpoint(path) if model is None else given_path(path)
     net, trained_ms = checkpoints.load_network(path, model)
     with checkpoints.as_written(path):
         delay_layers(net, required=True)
@@ -59,31 +58,6 @@ def open_network(
                 "was trained from it."
             )
         return net, time_step(dt_ms, trained_ms, path)
-
-
-def time_step(dt_ms: float | None, trained_ms: float | None, where: object) -> float:
-    """Return the length of a network's time step, ms.
-
-    Args:
-        dt_ms: the length that the caller gives; None for that of the network.
-        trained_ms: the length that the network was trained with; None where it does not say so.
-        where: the file or the network, for the sentence.
-
-    Raises:
-        SnnlabError: it is not above 0, both are unknown, or they differ.
-    """
-    known_ms = dt_ms if trained_ms is None else trained_ms
-    if known_ms is None:
-        raise SnnlabError(
-            f"{where}: does not say how long a time step is; give dt_ms, such as dt_ms = 10."
-        )
-    # one may have been rounded to float32
-    if dt_ms is not None and not math.isclose(check_dt(dt_ms), known_ms, rel_tol=1e-6):
-        raise SnnlabError(
-            f"{where}: trained with steps of {known_ms:g} ms, not of {dt_ms:g}; leave dt_ms out, "
-            f"or give dt_ms = {known_ms:g}."
-        )
-    return check_dt(known_ms)
 
 
 def best_checkpoint(path: str | Path) -> Path:
@@ -126,7 +100,12 @@ def best_checkpoint(path: str | Path) -> Path:
 
 
 def convert_file(
-    read: Callable[..., DelayNet], path: str | Path, out: str | Path, **settings: Any
+    read: Callable[..., DelayNet],
+    path: str | Path,
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    **settings: Any,
 ) -> DelayNet:
     """Convert a file of another program to a checkpoint that `open_network` and notebook 05 open.
 
@@ -135,30 +114,44 @@ def convert_file(
             `export.nir_import.read_network`.
         path: the file.
         out: the checkpoint to write.
+        overwrite: whether an existing file may be replaced.
         **settings: of `read`.
 
     Returns:
         The network.
 
     Raises:
-        SnnlabError: as `read`, a number is not finite, `out` is the file itself, or it cannot be
-            written.
+        SnnlabError: as `read`, a number is not finite, `out` exists or is the file itself, or it
+            cannot be written.
     """
-    check_other_file(path, out)
+    path = given_path(path)
+    out = output_file(out, overwrite=overwrite, read=path)
     net = read(path, **settings)
     with errors_at(path):
         checkpoints.check_parameters(net.state_dict(), net.config.build())
-    source = {"file": Path(path).name, "sha256": sha256(path)}
+    source = {"file": path.name, "sha256": sha256(path)}
     # Without a recipe, so that `fit` refuses to resume: no file has the state of the optimisers
     checkpoints.save(out, network=net.config, recipe={}, best=net.state_dict(), imported=source)
     return net
 
 
-def check_other_file(path: str | Path, out: str | Path) -> None:
-    """Refuse to write a file over the one that is read.
+def output_file(out: str | Path, *, overwrite: bool, read: Path | None = None) -> Path:
+    """Return the path of a file to write, with `~` replaced by the home folder.
+
+    Args:
+        out: the file.
+        overwrite: whether an existing file may be replaced.
+        read: the file that is read, which is never replaced; None for none.
 
     Raises:
-        SnnlabError: both are one file.
+        SnnlabError: the file exists, or is the one that is read.
     """
-    if Path(out).resolve() == Path(path).resolve():
+    out = given_path(out)
+    if read is not None and out.resolve() == read.resolve():
         raise SnnlabError(f"{out}: is the file that is read; give what is written another name.")
+    if out.exists() and not overwrite:
+        raise SnnlabError(
+            f"{out}: exists already; choose another name, or replace it with overwrite "
+            "(--overwrite)."
+        )
+    return out

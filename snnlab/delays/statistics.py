@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnlab._utils.arrays import as_array, check_dt
+from snnlab._utils.arrays import as_array, time_step
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import is_number
 from snnlab.nn.network_config import LONGEST
@@ -32,16 +32,16 @@ class DelayStatistics:
     share_at_max: float
 
 
-def delay_statistics(model: "nn.Module", dt_ms: float) -> DelayStatistics:
+def delay_statistics(model: "nn.Module", dt_ms: float | None = None) -> DelayStatistics:
     """Compute the statistics of the delays that are in use.
 
     Args:
         model: a `DelayLinear`, or any network that has some: then of all of them together.
-        dt_ms: length of a time step, ms.
+        dt_ms: length of a time step, ms; None for that of the network.
 
     Raises:
         SnnlabError: there is no layer of delays, no synapse exists, a delay is not finite, or
-            `dt_ms` is not above 0.
+            `dt_ms` is not above 0, unknown, or not that of the network.
 
     Example:
         >>> import torch
@@ -51,7 +51,7 @@ def delay_statistics(model: "nn.Module", dt_ms: float) -> DelayStatistics:
         >>> delay_statistics(layer, dt_ms=20)
         DelayStatistics(mean_ms=30.0, sd_ms=30.0, share_at_zero=0.5, share_at_max=0.0)
     """
-    dt_ms = check_dt(dt_ms)
+    dt_ms = step_of(model, dt_ms)
     from snnlab.nn.any_network import delay_layers
 
     steps = active_delays(model)
@@ -68,6 +68,12 @@ def delay_statistics(model: "nn.Module", dt_ms: float) -> DelayStatistics:
         share_at_zero=float((rounded <= 0).mean()),
         share_at_max=float((rounded >= longest).mean()),
     )
+
+
+def step_of(model: "nn.Module", dt_ms: float | None) -> float:
+    """Return `time_step` of any network; that of a class of one's own is unknown."""
+    config = getattr(model, "config", None)
+    return time_step(dt_ms, getattr(config, "dt_ms", None), type(model).__name__)
 
 
 def delay_shares(delays_ms: Any, max_delay_ms: Any, dt_ms: float) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ its checker refuses, is not stored.
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +42,10 @@ _TEMPLATE = f"""
 {{% endblock input_group %}}
 """
 _SOUND = re.compile("<audio.*?</audio>", re.DOTALL)
+# Text, name and place of a link to another notebook
+_LINK = re.compile(
+    rf"\[([^\[\]]*)\]\((?:\.\./|real/)?({'|'.join(NOTEBOOKS)})\.ipynb((?:#[^)]*)?)\)"
+)
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -111,14 +115,16 @@ class _Exporter(HTMLExporter):
         return MarkdownWithMath(renderer=_Renderer(escape=False)).render(source)
 
 
-def write_html(executed: Path) -> Path:
+def write_html(executed: Path, pages: Collection[str] = ()) -> Path:
     """Write an executed notebook as HTML that needs no network.
 
     The code of the cells that are tagged `hide-input` is folded; their outputs are shown.
-    Links to other notebooks go to their HTML in the folders beside that of this one.
+    A link to another notebook goes to its HTML in the folder beside that of this one; only its text
+    is left where there is no such page.
 
     Args:
         executed: the notebook.
+        pages: the names of the notebooks that have one.
 
     Returns:
         The HTML file, beside the notebook.
@@ -129,9 +135,12 @@ def write_html(executed: Path) -> Path:
     nb = clean(read_notebook(executed))
     for cell in nb.cells:
         if cell.cell_type == "markdown":
-            cell.source = re.sub(
-                rf"\]\((?:\.\./|real/)?({'|'.join(NOTEBOOKS)})\.ipynb",
-                lambda link: f"](../{link[1]}/{link[1]}.html",
+            cell.source = _LINK.sub(
+                lambda link: (
+                    f"[{link[1]}](../{link[2]}/{link[2]}.html{link[3]})"
+                    if link[2] in pages
+                    else link[1]
+                ),
                 cell.source,
             )
     exporter = _Exporter(mathjax_url="", require_js_url="", raw_template=_TEMPLATE)

@@ -33,6 +33,7 @@ def run_all(*, profile: str, out: Path | None, console: Console) -> bool:
     notebooks = sorted(course_file("notebooks").glob("*.ipynb"))
     out = out or runs_folder() / "tutorial"
     plans = [plan(path, {"profile": profile, "out": str(out / path.stem)}) for path in notebooks]
+    names = [path.stem for path in notebooks]
     pages: dict[Path, Path] = {}  # by the folder of the run
     failures: list[NotebookFailed] = []
     with progress(console) as show_progress:
@@ -42,7 +43,7 @@ def run_all(*, profile: str, out: Path | None, console: Console) -> bool:
             except NotebookFailed as error:
                 failures.append(error)
             else:
-                pages[folder] = write_html(folder / run.notebook.name)
+                pages[folder] = write_html(folder / run.notebook.name, names)
     for folder, page in pages.items():
         show(folder, console)
         _print_place(console, "as HTML", page)

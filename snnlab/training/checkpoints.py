@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from snnlab._utils.errors import SnnlabError, reason_of
-from snnlab._utils.files import whole_file
+from snnlab._utils.files import remove_abandoned, whole_file
 from snnlab.nn.any_network import check_network, delay_layers
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.delay_net_config import DelayNetConfig
@@ -26,13 +26,15 @@ def save(path: str | Path, *, network: NetworkConfig, **payload: Any) -> None:
     """Write a checkpoint of tensors, numbers, strings, lists and dicts atomically.
 
     Args:
-        path: the file; an older one is replaced when the new one is complete.
+        path: the file; an older one is replaced when the new one is complete. What a kill left of
+            a write to this file is removed.
         network: the description of the network, by which `load` recognises it.
         payload: the other entries.
 
     Raises:
         SnnlabError: the disk is full or read-only.
     """
+    remove_abandoned(path)
     with whole_file(path) as temporary:
         try:
             torch.save({"format": FORMAT, "network": network.to_dict(), **payload}, temporary)

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from snnlab._utils.arrays import same_dt
 from snnlab._utils.errors import SnnlabError, errors_at
 from snnlab._utils.memory import memory_errors
 from snnlab.data.batches.dense_set import DenseSet
 from snnlab.data.batches.samplers import shard_batches
 from snnlab.data.protocols import Batches
 from snnlab.nn.any_network import check_network, evaluation_mode, forward_sequence
+from snnlab.nn.delay_net import DelayNet
 from snnlab.training.distributed import (
     all_reduce_scalar,
     all_reduce_sum,
@@ -128,8 +130,8 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
 
     Raises:
         SnnlabError: there is no sample, `batch_size` is below 1, the network gives no class scores
-            or none for a label, tensors have another shape, an input or a score is not finite, or
-            memory does not suffice.
+            or none for a label, the data has other time steps than the network, tensors have
+            another shape, an input or a score is not finite, or memory does not suffice.
 
     Example:
         >>> from snnlab.nn.delay_net import DelayNet
@@ -139,6 +141,7 @@ def evaluate(model: nn.Module, data: Samples, *, batch_size: int = 256) -> EvalR
         torch.Size([6])
     """
     data = as_batches(data)
+    check_steps(model, data=data)
     device, part = device_of(model), rank_and_world_size()
     checked, loss, (predictions, labels) = False, 0.0, torch.zeros(2, len(data), dtype=torch.long)
     indices = shard_batches(data.index_batches(batch_size), part, training=False)
@@ -234,6 +237,28 @@ def device_of(model: nn.Module) -> torch.device:
     check_network(model)
     tensors = itertools.chain(model.parameters(), model.buffers())
     return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+
+def check_steps(model: nn.Module, dt_ms: float | None = None, **sets: Batches | None) -> None:
+    """Check that data sets have the time step of a network, where both are known.
+
+    Args:
+        model: the network; a `DelayNet` may know its time step.
+        dt_ms: the time step of any other network, ms; None where it is unknown.
+        sets: the data sets, by the name that a message has; None is skipped.
+
+    Raises:
+        SnnlabError: a set has another time step.
+    """
+    if isinstance(model, DelayNet):
+        dt_ms = model.config.dt_ms
+    for name, data in sets.items():
+        given_ms = getattr(data, "dt_ms", None)
+        if dt_ms is not None and given_ms is not None and not same_dt(dt_ms, given_ms):
+            raise SnnlabError(
+                f"{name}: has steps of {given_ms:g} ms, the network of {dt_ms:g}; load the data "
+                f"with dt_ms = {dt_ms:g}, or train a network with dt_ms = {given_ms:g}."
+            )
 
 
 def check_labels(scores: Tensor, **sets: Batches | None) -> None:

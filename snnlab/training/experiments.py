@@ -29,6 +29,7 @@ from snnlab.training.launch import train_pool
 from snnlab.training.recipe import Recipe
 from snnlab.training.trainer import fit
 
+PARTS = ("train", "valid", "test")
 Sets = Data | Mapping[str, Data]  # one data set, named "target", or several by name
 
 
@@ -125,6 +126,11 @@ class Experiment:
 
     def __post_init__(self) -> None:
         """Check that there are stages, each with files of its own."""
+        if not isinstance(self.stages, tuple | list):
+            raise SnnlabError(
+                f"{self.name}: stages = {type(self.stages).__name__}; expected a tuple of stages, "
+                "such as (stage,)."
+            )
         if not self.stages:
             raise SnnlabError(f"{self.name}: has no stage; expected one stage to train at least.")
         _check_files([self])
@@ -167,7 +173,17 @@ class StageResult:
         return int(sum(line["sample_timesteps"] for line in self.history))
 
     def network(self) -> Any:
-        """Load the trained network, in evaluation mode; a converted one has no file."""
+        """Load the trained network, in evaluation mode.
+
+        Raises:
+            SnnlabError: the stage has no epoch, its file is missing or damaged, or a converter
+                built the network.
+        """
+        if not self.history:
+            raise SnnlabError(
+                f"{self.stage.name}: a stage without epochs saves no network; the last one of an "
+                "experiment is `net` of its result."
+            )
         content = checkpoints.load(self.checkpoint)
         with checkpoints.as_written(self.checkpoint):
             net = self.stage.build(NetworkConfig.from_dict(content["network"]))
@@ -279,9 +295,15 @@ def run_experiment(
         >>> len(result.last.history), 0 <= result.test_accuracy <= 1
         (2, True)
     """
+    _check_experiment(experiment)
     sets = data if isinstance(data, Mapping) else {"target": data}
     for stage in experiment.stages:
         known(stage.data, sets, "data set")
+        if missing := [part for part in PARTS if not hasattr(sets[stage.data], part)]:
+            raise SnnlabError(
+                f"data: got {type(sets[stage.data]).__name__} without {', '.join(missing)}; "
+                "expected DataSplits(train, valid, test), or several of them by name."
+            )
     first, last = experiment.stages[0], experiment.stages[-1]
     if first.network is None:
         raise SnnlabError(
@@ -369,6 +391,9 @@ def run_experiments(
 ) -> list[ExperimentResult]:
     """Run experiments, several at a time; what a previous call finished is only read.
 
+    A script calls this below `if __name__ == "__main__":`, unless `workers` is 1: each worker
+    imports the script.
+
     Args:
         experiments: the most expensive one first shortens the wait at the end.
         data: see `run_experiment`; copied to each worker once.
@@ -395,14 +420,25 @@ def run_experiments(
         >>> [len(stage.history) for stage in results[0].stages], 0 <= results[0].test_accuracy <= 1
         ([1], True)
     """
-    if isinstance(experiments, Experiment):
+    if not isinstance(experiments, Iterable):
         raise SnnlabError(
-            "experiments: got one Experiment, expected a list of them; run_experiment takes one."
+            f"experiments: got {type(experiments).__name__}, expected a list of experiments; for a "
+            "single one, [experiment]."
         )
     experiments = list(experiments)
+    for experiment in experiments:
+        _check_experiment(experiment)
     _check_files(experiments)
     run = _attempt if attempt else run_experiment
     return train_pool(experiments, run, data, given_path(folder), **options)
+
+
+def _check_experiment(experiment: object) -> None:
+    if not isinstance(experiment, Experiment):
+        raise SnnlabError(
+            f"experiment: got {type(experiment).__name__}, expected an Experiment, such as "
+            "Experiment(name, (stage,))."
+        )
 
 
 def _check_files(experiments: Sequence[Experiment]) -> None:

@@ -23,7 +23,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import whole_number
 from snnlab._utils.files import make_folder
 from snnlab._utils.memory import memory_errors
-from snnlab._utils.processes import ProcessPool, end_with_parent, process_context
+from snnlab._utils.processes import ProcessPool, end_with_parent, process_context, unguarded
 from snnlab.data.batches.samplers import RankInfo
 from snnlab.training.callbacks import Callback, EpochCounter, StopTraining
 
@@ -92,6 +92,7 @@ def train_pool(
     Raises:
         SnnlabError: as `train`, a process died, or `workers` and `processes` do not go together.
     """
+    workers = whole_number("workers", workers, 0)
     processes = whole_number("processes", processes, 1)
     if processes > 1 and workers > 1:
         raise SnnlabError(
@@ -231,7 +232,8 @@ def _relay(pipes: list[Connection], members: list[Any], receive: Send, who: str)
             try:
                 kind, value = pipe.recv()
             except (EOFError, OSError) as error:
-                raise died from error
+                wait([member.sentinel for member in members], timeout=1)
+                raise unguarded(members) or died from error
             if kind == "failed":
                 # Where a process has died, the connections of the others break, and one of those
                 # may be the first to report it

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
 from snnlab._utils.errors import DivergedError, SnnlabError
+from snnlab._utils.files import given_path
 from snnlab._utils.memory import keep_freed_memory, memory_errors
 from snnlab.data.batches.prefetch import persistent_workers
 from snnlab.data.protocols import Batches
@@ -26,6 +27,7 @@ from snnlab.training.callbacks import (
     check_callbacks,
 )
 from snnlab.training.checkpoint_checks import fingerprint
+from snnlab.training.checkpoints import NEW_TRAINING
 from snnlab.training.compiled import RunStep, compiled_steps
 from snnlab.training.distributed import (
     all_reduce_scalar,
@@ -41,6 +43,7 @@ from snnlab.training.evaluation import (
     check_finite,
     check_labels,
     check_scores,
+    check_steps,
     class_scores,
     device_of,
     evaluate,
@@ -121,8 +124,8 @@ def fit(
             middle of it. Where it exists, training resumes at the next batch: the end is then the
             same as without the interruption, bit for bit on a CPU with as many processes as before.
             All processes have to see it.
-        metrics: file with a line of JSON for each epoch; TensorBoard or Weights & Biases get the
-            same, see `snnlab.training.loggers`.
+        metrics: file with a line of JSON for each epoch; one without lines of this training is not
+            replaced. TensorBoard or Weights & Biases get the same, see `snnlab.training.loggers`.
         save_every: seconds of wall-clock time without a checkpoint after which one is written in
             the middle of an epoch.
         progress: whether to show a progress bar, unless a callback shows the progress.
@@ -135,11 +138,12 @@ def fit(
 
     Raises:
         SnnlabError: the checkpoint is of another network or recipe, of other data (as far as their
-            number and labels tell), damaged or newer; the disk is full; the loss is no longer
-            finite; there are more processes than samples in a batch, or several though the recipe
-            compiles; `save_every` is below 0, or the recipe has no epoch; tensors have other
-            shapes; the network gives no class scores or none for a label, or keeps a state between
-            batches; memory does not suffice.
+            number and labels tell), without the accuracies on `test`, damaged or newer; a set has
+            other time steps than the network; the disk is full; the loss is no longer finite; there
+            are more processes than samples in a batch, or several though the recipe compiles;
+            `save_every` is below 0, or the recipe has no epoch; tensors have other shapes; the
+            network gives no class scores or none for a label, or keeps a state between batches; the
+            file of metrics has other lines; memory does not suffice.
         StopTraining: a callback raised it; in all processes, at the same batch.
 
     Example:
@@ -180,19 +184,16 @@ def fit(
     net: Any = model
     dt_ms = getattr(train, "dt_ms", None)
     if isinstance(net, DelayNet) and dt_ms is not None:
-        if net.config.dt_ms not in (None, dt_ms):
-            raise SnnlabError(
-                f"the network has dt_ms = {net.config.dt_ms:g}, the training data {dt_ms:g}; leave "
-                "the network's out, or load the data with the same time step."
-            )
+        check_steps(model, train=train)
         net.config = replace(net.config, dt_ms=dt_ms)
+    check_steps(model, dt_ms, valid=valid, test=test)
     optimisers = recipe.optimisers(model)
     schedulers = recipe.schedulers(optimisers)
     sets = {"train": fingerprint(train), "valid": fingerprint(valid)}
     state = TrainState(
         model, optimisers, schedulers, recipe, data=sets, every=save_every, dt_ms=dt_ms
     )
-    path = None if checkpoint is None else Path(checkpoint)
+    path = None if checkpoint is None else given_path(checkpoint)
     own: list[Callback] = [] if metrics is None else [MetricsLogger(metrics)]
     if progress and not any(callback.shows_progress for callback in callbacks):
         own.append(ProgressBar())
@@ -209,6 +210,11 @@ def fit(
     ):
         if path is not None and path.exists():
             state.restore(path)
+            if test is not None and not all("test_accuracy" in line for line in state.history):
+                raise SnnlabError(
+                    f"{path}: trained without a test set; leave test out and evaluate the trained "
+                    f"network or, {NEW_TRAINING}."
+                )
         same_as_first(model)
         state.path = path if rank == 0 else None
         while not state.over:

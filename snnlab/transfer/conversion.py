@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, Self, cast, get_args
+from typing import Any, Literal, NoReturn, Self, cast, get_args
 
 import torch
 from spikingjelly.activation_based import functional, neuron
@@ -28,6 +28,17 @@ class ConvertedConfig(NetworkConfig):
 
     of: VisionConfig
     how: How
+
+    def build(self) -> NoReturn:
+        """Refuse: only the converter can build a converted network.
+
+        Raises:
+            SnnlabError: always.
+        """
+        raise SnnlabError(
+            "a network that SpikingJelly's converter built, which a file cannot restore; run its "
+            "experiment again, whose result has the last network as `net`."
+        )
 
     @property
     def in_channels(self) -> int:

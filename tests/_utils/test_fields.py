@@ -121,6 +121,8 @@ def test_a_text_that_can_be_no_path_is_refused(name, value, words):
         ("sizes", "32,16", (32, 16)),
         ("sizes", "32", (32,)),
         ("taus", "[1e2, 20.1]", (100.0, 20.1)),
+        ("sides", '["left", "right"]', ("left", "right")),
+        ("sides", "['left']", ("left",)),
     ],
 )
 def test_command_line_texts_are_read_as_their_fields_type(name, text, expected):

@@ -1,6 +1,8 @@
 """encode(): same result for any number of workers, nothing made twice, errors that speak."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -94,6 +96,38 @@ def test_a_process_that_dies_while_another_starts_leaves_none(monkeypatch):
     ):
         list(results)
     assert len(started) == 2 and not any(process.is_alive() for process in started)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "with processes.mapped(abs, [1, 2, 3], 2) as results: list(results)",
+        "launch.launch_ranks(print, 2, print, 'one of two')",
+        "launch.train_pool(jobs, print, None, Path('trained'), workers=2)",
+    ],
+)
+def test_a_script_without_a_guard_is_told_so_and_with_one_it_works(call, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from types import SimpleNamespace\n"
+        "from snnlab._utils import processes\n"
+        "from snnlab.training import launch\n"
+        "jobs = [SimpleNamespace(name=name, epochs=1) for name in 'ab']\n"
+        f"if True:\n    {call}\n"
+    )
+
+    def run():
+        return subprocess.run(
+            [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    sentence = "the script starts processes, and each of them runs the script again; put what it"
+    stderr = run().stderr
+    assert sentence in stderr.splitlines()[-1] and "memory" not in stderr
+    script.write_text(script.read_text().replace("if True:", "if __name__ == '__main__':"))
+    guarded = run()
+    assert guarded.returncode == 0, guarded.stderr
 
 
 def test_too_little_memory_is_told_by_a_sentence():

@@ -61,8 +61,28 @@ def test_stages_that_differ_do_not_share_a_file(tmp_path):
     with pytest.raises(SnnlabError, match="none-0-1.005.pt: "):
         run_experiments(pair, DATA, tmp_path)
     assert not list(tmp_path.iterdir())
-    with pytest.raises(SnnlabError, match="got one Experiment, expected a list"):
-        run_experiments(pair[0], DATA, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda f: run_experiments(EXPERIMENTS[0], DATA, f), "got Experiment, expected a list"),
+        (lambda f: run_experiments([stage("none", 0)], DATA, f), "got DelayStage, expected an Exp"),
+        (
+            lambda f: run_experiments(EXPERIMENTS, DATA, f, workers="two"),
+            "workers = 'two': expected",
+        ),
+        (
+            lambda f: run_experiments(EXPERIMENTS, (DATA, DATA), f, workers=1),
+            "data: got tuple with",
+        ),
+        (lambda f: run_experiment(EXPERIMENTS, DATA, f), "experiment: got list, expected an Exp"),
+        (lambda f: Experiment("a", stage("none", 0)), "a: stages = DelayStage; expected a tuple"),
+    ],
+)
+def test_a_slip_in_the_arguments_has_a_sentence(call, words, tmp_path):
+    with pytest.raises(SnnlabError, match=words):
+        call(tmp_path)
 
 
 def test_how_the_field_reports(tmp_path):

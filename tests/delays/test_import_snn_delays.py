@@ -310,6 +310,17 @@ def test_the_checkpoint_does_not_replace_the_file(file):
     assert path.read_bytes() == before
 
 
+def test_an_existing_file_is_replaced_only_where_one_asks_for_it(file, tmp_path):
+    out = tmp_path / "trained.pt"
+    out.write_text("mine")
+    command = ["import-checkpoint", str(file(trained())), "--tau", "1.5", "--out", str(out)]
+    done = CliRunner().invoke(main.app, command)
+    assert done.exit_code == 2 and f"{out}: exists already; choose another name" in done.stderr
+    assert out.read_text() == "mine"
+    done = CliRunner().invoke(main.app, [*command, "--overwrite"])
+    assert done.exit_code == 0 and checkpoints.load_network(out)
+
+
 def renamed(old, new):
     def change(state):
         return {key.replace(old, new): value for key, value in state.items()}

@@ -541,6 +541,8 @@ def test_what_one_process_says_is_passed_on_and_no_other_waits_for_it(tmp_path):
 class Member:
     """Stands for a process; its sentinel is ready once it has died."""
 
+    exitcode = None
+
     def __init__(self):
         self.sentinel, self._end = multiprocessing.Pipe(duplex=False)
 

@@ -59,6 +59,24 @@ def test_a_line_an_epoch(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["net.jsonl"]
 
 
+@pytest.mark.parametrize(
+    ("text", "history"),
+    [
+        ("notes of mine\n", []),
+        ("notes of mine\n", LINES[:2]),
+        ("".join(json.dumps(line) + "\n" for line in LINES), []),
+        (json.dumps(LINES[0] | {"loss": 3.0}) + "\n", LINES[:2]),
+        (bytes(range(128, 256)).decode("latin-1"), []),
+    ],
+)
+def test_a_file_without_lines_of_this_training_is_not_replaced(text, history, tmp_path):
+    path = tmp_path / "net.jsonl"
+    path.write_text(text, "latin-1")
+    with pytest.raises(SnnlabError, match="net.jsonl: exists already, and has no lines of this"):
+        log(path, history, LINES[len(history) :])
+    assert path.read_text("latin-1") == text
+
+
 def test_tensorboard_has_the_same_also_after_a_kill(tmp_path, monkeypatch):
     monkeypatch.setenv(log_choice.GIVEN, "tensorboard")
     path = tmp_path / "net.jsonl"

@@ -21,6 +21,8 @@ from snnlab._utils.errors import SnnlabError
 from snnlab._utils.files import whole_file
 from snnlab.data.datasets.toys import interaural_lags
 from snnlab.delays.ablation import discretise
+from snnlab.delays.export.export import export_network
+from snnlab.delays.loading import open_network
 from snnlab.delays.recipe import DelayRecipe
 from snnlab.nn.delay_net import DelayNet
 from snnlab.nn.vision.small_cnn import SmallCNN
@@ -144,11 +146,11 @@ def test_resume_from_every_epoch_ends_with_the_same_bits(tmp_path):
         data, valid = sets()
         with pytest.raises(Stop):
             fit(net(), Stopping(data, stop), valid, RECIPE, checkpoint=path, progress=False)
-        resumed = train(checkpoint=path, metrics=tmp_path / "m.jsonl")
+        resumed = train(checkpoint=path, metrics=path.with_suffix(".jsonl"))
         assert same_parameters(resumed.model, whole.model)
         final, expected = (checkpoints.load(p)["model"] for p in (path, tmp_path / "whole.pt"))
         assert all(torch.equal(final[key], expected[key]) for key in expected)
-        assert len((tmp_path / "m.jsonl").read_text().splitlines()) == 4
+        assert len(path.with_suffix(".jsonl").read_text().splitlines()) == 4
 
 
 def test_sigkill_in_the_middle_of_an_epoch(tmp_path):
@@ -172,6 +174,17 @@ def test_sigkill_in_the_middle_of_an_epoch(tmp_path):
     assert [
         json.loads(line)["epoch"] for line in (tmp_path / "m.jsonl").read_text().splitlines()
     ] == [0, 1, 2, 3]
+
+
+def test_what_a_kill_left_of_a_checkpoint_is_removed_once_nobody_writes_it(tmp_path):
+    left, written = tmp_path / ".[a].pt.abcd_f12.pt", tmp_path / ".[a].pt.bcdefgh1.pt"
+    others = tmp_path / ".b.pt.abcdefgh.pt"
+    for path in (left, written, others):
+        path.write_bytes(b"half")
+    for path in (left, others):
+        os.utime(path, (time.time() - 3600,) * 2)
+    train(checkpoint=tmp_path / "[a].pt")
+    assert {*tmp_path.iterdir()} == {tmp_path / "[a].pt", written, others}
 
 
 def test_training_leaves_the_callers_randomness_alone():
@@ -264,6 +277,23 @@ def test_a_checkpoint_of_another_network_recipe_or_time_is_refused(tmp_path):
         train(checkpoint=path)
 
 
+@pytest.mark.parametrize("epochs", [1, 4])
+def test_a_checkpoint_without_accuracies_on_a_test_set_is_refused_where_one_is_given(
+    epochs, tmp_path
+):
+    class Stop(Callback):
+        def on_epoch_end(self, progress):
+            if len(progress.history) == epochs:
+                raise StopTraining
+
+    path = tmp_path / "net.pt"
+    with pytest.raises(StopTraining):
+        train(checkpoint=path, callbacks=[Stop()])
+    with pytest.raises(SnnlabError, match="net.pt: trained without a test set; leave test out"):
+        train(checkpoint=path, test=sets()[1])
+    assert len(train(checkpoint=path).history) == 4
+
+
 def test_load_network_wants_one_with_delays(tmp_path):
     vision = SmallCNN(in_channels=1, classes=3, channels=(2, 2, 2))
     checkpoints.save(tmp_path / "v.pt", network=vision.config, best=vision.state_dict())
@@ -298,6 +328,23 @@ def test_torchs_writer_on_a_full_device_says_so(tmp_path, monkeypatch):
     with pytest.raises(SnnlabError, match="could not be written"):
         checkpoints.save(tmp_path / "c.pt", network=net().config)
     assert os.listdir(tmp_path) == []
+
+
+def test_paths_are_in_the_home_folder_where_they_begin_with_its_sign(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    train(checkpoint="~/net.pt", metrics="~/net.jsonl")
+    export_network("~/net.pt", "~/net.npz", to="npz", dt_ms=10)
+    open_network("~/net.pt", dt_ms=10, model=net())
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert len([*(tmp_path / "home").iterdir()]) == 3
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "metrics"])
+def test_an_empty_path_is_refused(name):
+    with pytest.raises(SnnlabError, match="^a path is empty"):
+        train(**{name: ""})
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):

@@ -486,12 +486,22 @@ def test_levels_and_steps_are_set_where_nothing_is_trained(tmp_path):
 def test_a_converted_network_has_no_batch_norm_to_estimate_anew(tmp_path):
     settings = dict(steps=2, pretrain_epochs=1, epochs=0, lr=2e-2, fine_tune_lr=1e-2)
     outcome = run_experiment(converted("c", NET, **settings, **COMMON), DATA, tmp_path)
+    with pytest.raises(SnnlabError, match="a stage without epochs saves no network; the last"):
+        outcome.last.network()
     done = outcome.stages[1]
     assert (
         done.start.copied_accuracy == outcome.valid_accuracy
         and done.start.reestimated_accuracy is None
     )
     assert outcome.net.config.of.rectifier == "relu" and done.cpu_seconds == done.start.seconds > 0
+
+
+def test_the_file_of_a_converted_network_cannot_restore_it(tmp_path):
+    settings = dict(steps=2, pretrain_epochs=1, epochs=1, lr=2e-2, fine_tune_lr=1e-2)
+    outcome = run_experiment(converted("c", NET, **settings, **COMMON), DATA, tmp_path)
+    with pytest.raises(SnnlabError, match="pt: a network that SpikingJelly's converter built"):
+        outcome.last.network()
+    assert outcome.stages[0].network().config.rectifier == "relu"
 
 
 def test_the_clock_runs_while_statistics_are_made(tmp_path, monkeypatch):

@@ -9,12 +9,11 @@ from typing import IO, Any, Literal
 import numpy as np
 from torch import nn
 
-from snnlab._utils.errors import SnnlabError
 from snnlab._utils.fields import known
 from snnlab._utils.files import whole_file
 from snnlab.delays.export import nir_file, onnx_file
 from snnlab.delays.export.plain import PlainNetwork, describe
-from snnlab.delays.loading import best_checkpoint, check_other_file, open_network
+from snnlab.delays.loading import best_checkpoint, open_network, output_file
 
 Format = Literal["nir", "brian2", "onnx", "npz"]
 TEMPLATE = Path(__file__).with_name("brian2_script.py")
@@ -62,16 +61,11 @@ def export_network(
         (2, 12)
     """
     write = _WRITERS[known(to, _WRITERS, "format")]
-    if Path(out).exists() and not overwrite:
-        raise SnnlabError(
-            f"{out}: exists already; choose another name, or replace it with overwrite "
-            "(--overwrite)."
-        )
     model: Any = network
-    if isinstance(network, str | Path):
-        network = best_checkpoint(network)
-        check_other_file(network, out)
-        model, dt_ms = open_network(network, dt_ms=dt_ms)
+    checkpoint = best_checkpoint(network) if isinstance(network, str | Path) else None
+    out = output_file(out, overwrite=overwrite, read=checkpoint)
+    if checkpoint is not None:
+        model, dt_ms = open_network(checkpoint, dt_ms=dt_ms)
     plain = describe(model, dt_ms)
     with whole_file(out) as temporary:
         write(plain, temporary)

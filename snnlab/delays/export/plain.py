@@ -17,10 +17,10 @@ import torch
 from spikingjelly.activation_based import layer, surrogate
 from torch import nn
 
+from snnlab._utils.arrays import time_step
 from snnlab._utils.errors import SnnlabError
 from snnlab.delays.ablation import discretise
 from snnlab.delays.arrivals import bn_affine
-from snnlab.delays.loading import time_step
 from snnlab.nn.activations import RampNeuron
 from snnlab.nn.any_network import check_network
 from snnlab.nn.delay_linear import DelayLinear

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.arrays import as_array, check_dt
 from snnlab._utils.errors import SnnlabError
-from snnlab.delays.statistics import active_delays, delay_shares
+from snnlab.delays.statistics import active_delays, delay_shares, step_of
 from snnlab.viz.plots.checks import something_to_draw
 from snnlab.viz.plots.style import BLACK, BLUE, figure, figure_legend, legend, titled_axes
 
@@ -42,7 +42,8 @@ def delay_histogram(
         The axes; `.figure.savefig("delays.png")` saves the picture.
 
     Raises:
-        SnnlabError: a delay is not finite, or `max_delay_ms` is missing.
+        SnnlabError: a delay is not finite, `max_delay_ms` is missing, or `dt_ms` is not that of
+            the network.
 
     Example:
         >>> from snnlab.nn.delay_net import DelayNet
@@ -54,8 +55,7 @@ def delay_histogram(
     if hasattr(delays_ms, "named_modules"):
         from snnlab.nn.any_network import delay_layers
 
-        config = getattr(delays_ms, "config", None)
-        dt_ms = check_dt(getattr(config, "dt_ms", None) if dt_ms is None else dt_ms)
+        dt_ms = step_of(delays_ms, dt_ms)
         layers = delay_layers(delays_ms, required=True)
         max_delay_ms = max(layer.max_delay for layer in layers.values()) * dt_ms
         delays_ms = active_delays(delays_ms) * dt_ms

@@ -369,6 +369,8 @@ def test_files_are_not_replaced_and_a_missing_package_has_a_sentence(tmp_path, m
     out.write_text("mine")
     with pytest.raises(SnnlabError, match="exists already"):
         export_network(tmp_path / "net.pt", out, to="nir")
+    with pytest.raises(SnnlabError, match="net.pt: exists already"):
+        convert_file(nir_import.read_network, out, tmp_path / "net.pt")
     with pytest.raises(SnnlabError, match="is the file that is read"):
         export_network(tmp_path / "net.pt", tmp_path / "net.pt", to="npz", overwrite=True)
     with pytest.raises(SnnlabError, match="is the file that is read"):
