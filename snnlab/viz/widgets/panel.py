@@ -19,6 +19,7 @@ from snnlab._utils.escape import html_text
 from snnlab.viz.figure_export import RenderedFigure, TableColumns, render_figure, table_html
 from snnlab.viz.plots.style import empty_figure
 from snnlab.viz.widgets.agg_canvas import CachedTextCanvas
+from snnlab.viz.widgets.comm_status import publish_missing_idle
 
 LABEL_WIDTH = "10em"
 OPTIONS = {"layout": {"width": "24em"}, "style": {"description_width": LABEL_WIDTH}}
@@ -153,7 +154,11 @@ def _play(slider: ipywidgets.IntSlider) -> ipywidgets.Play:
 
 
 def keyboard_box(*children: ipywidgets.Widget) -> ipywidgets.VBox:
-    """Return a box of widgets that can be used without a mouse; see `KEYBOARD`."""
+    """Return a box of widgets that can be used without a mouse, and while a cell awaits.
+
+    See `KEYBOARD` and `publish_missing_idle`.
+    """
+    publish_missing_idle()
     box = ipywidgets.VBox([ipywidgets.HTML(KEYBOARD, layout={"display": "none"}), *children])
     box.add_class("snnlab-keys")
     return box
