@@ -236,6 +236,7 @@ class Panel:
             return
         self.controls = {name: control.widget() for name, control in controls.items()}
         self.image, self.numbers = ipywidgets.HTML(), TableToggle()
+        self._drawn: dict[str, Any] | None = None  # the values of the controls in the picture
         self._update()
         widgets = [*self.controls.values()]
         for name, control in controls.items():
@@ -249,7 +250,14 @@ class Panel:
             widget.observe(self._update, names="value")
 
     def _update(self, _change: Any = None) -> None:
-        values = {name: widget.value for name, widget in self.controls.items()}
+        # A slider in the browser makes 1.5000000000000002 of a first 1.5
+        values = {
+            name: round(widget.value, 9) if isinstance(widget.value, float) else widget.value
+            for name, widget in self.controls.items()
+        }
+        if values == self._drawn:
+            return
+        self._drawn = values
         try:
             image = self._render(values)
         except SnnlabError as error:

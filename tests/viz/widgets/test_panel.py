@@ -79,6 +79,25 @@ def test_a_kept_background_follows_what_is_added():
     assert panel.image.value == fresh.image.value
 
 
+def test_a_rounding_error_of_the_browser_draws_no_second_picture():
+    drawn = []
+
+    def prepare(fig):
+        fig.subplots()
+
+        def draw(*, width):
+            drawn.append(width)
+            return f"Width {width}."
+
+        return draw
+
+    panel = interact(prepare, width=Slider(1.5, 0.3, 4.0, 0.05, "width", "How wide"))
+    before = len(drawn)
+    for value in (0.3 + 24 * 0.05, 0.3 + 27 * 0.05):
+        panel.controls["width"].set_state({"value": value})  # as a message of the browser does
+    assert drawn[before:] == [1.65]
+
+
 def test_what_draw_refuses_is_said_in_place_of_the_picture():
     panel = interact(prepare_bar, height=HEIGHT)
     panel.controls["height"].value = 5
