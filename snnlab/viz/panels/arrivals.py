@@ -198,7 +198,7 @@ def arrivals_panel(
         plot.add_legend()
         return plot.draw
 
-    return interact(
+    panel = interact(
         prepare,
         live=live,
         figsize=(8.4, 4.4),
@@ -206,3 +206,4 @@ def arrivals_panel(
         sample=Slider(sample, 0, last, 1, "recording", "which recording of the set is heard"),
         share=Slider(100, 0, 100, 10, "delays (%)", tooltip),
     )
+    return viewer.network.limit_neuron(panel)

@@ -191,9 +191,10 @@ def synapses_panel(
     Returns:
         The panel.
     """
-    return interact(
+    panel = interact(
         lambda fig: SynapsesPlot(fig, network, trajectories).draw,
         live=live,
         figsize=(8.6, 5.4) if trajectories else (9.6, 2.9),
         **network.controls(layer, neuron),
     )
+    return network.limit_neuron(panel)

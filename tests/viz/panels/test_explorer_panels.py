@@ -132,14 +132,21 @@ def test_no_neuron_leaves_a_trace_on_the_next(network):
     assert (picture(panel), alt(panel)) == first
 
 
-def test_a_neuron_that_is_not_there_is_told_and_the_next_one_is_drawn(network, viewer):
+def test_the_last_neuron_follows_the_layer_and_no_picture_is_refused(network, viewer):
     for panel in (synapses_panel(network), arrivals_panel(viewer)):
+        layer, neuron, images = panel.controls["layer"], panel.controls["neuron"], []
         before = panel.image.value
-        panel.controls["neuron"].value = 5
-        panel.controls["layer"].value = "layer 2"
-        assert "neuron = 5: layer 2 has neurons 0 to 3; choose one of them." in panel.image.value
-        panel.controls["layer"].value, panel.controls["neuron"].value = "layer 1", 0
+        panel.image.observe(lambda change, images=images: images.append(change.new), names="value")
+        neuron.value = 5
+        layer.set_state({"index": 1})  # as a message of the browser does
+        assert (neuron.max, neuron.value) == (3, 3) and "neuron 3 of layer 2" in alt(panel).lower()
+        layer.value = "readout"
+        assert (neuron.max, neuron.value) == (2, 2)
+        layer.value = "layer 1"
+        assert (neuron.max, neuron.value) == (5, 2)
+        neuron.value = 0
         assert panel.image.value == before
+        assert not any("alert" in image for image in images)
 
 
 def test_without_movements_there_is_no_picture_of_them(network):
