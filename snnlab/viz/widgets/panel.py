@@ -13,6 +13,7 @@ from typing import Any
 import ipywidgets
 import traitlets
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import html_text
@@ -271,8 +272,6 @@ class Panel:
         drawn = self._draw(**values)
         alt, numbers = drawn if isinstance(drawn, tuple) else (drawn, None)
         self._blit()
-        # The first drawing has solved the layout; solving it again doubles the cost
-        self._fig.set_layout_engine("none")
         return render_figure(self._canvas, alt, numbers)
 
     def redraw(self) -> None:
@@ -291,13 +290,22 @@ class Panel:
         if not animated:
             self._canvas.draw()
             return
-        self._canvas.restore_region(self._background(key))
+        background, places = self._background(key)
+        for ax, place in zip(axes, places, strict=True):
+            ax.set_position(place)
+            ax.set_in_layout(True)  # `set_position` ends it
+        self._canvas.restore_region(background)
         for ax, artist in animated:
             ax.draw_artist(artist)
 
-    def _draw_background(self, _key: Hashable) -> Any:
-        self._canvas.draw()  # leaves animated artists out
-        return self._canvas.copy_from_bbox(self._fig.bbox)
+    def _draw_background(self, _key: Hashable) -> tuple[Any, list[Bbox]]:
+        """Draw without animated artists; return the pixels, and where the layout put the axes.
+
+        Other limits have longer labels, so each background has a layout of its own.
+        """
+        self._canvas.draw()
+        places = [ax.get_position() for ax in self._fig.axes]
+        return self._canvas.copy_from_bbox(self._fig.bbox), places
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         return with_widget(self.static._repr_mimebundle_(), self.box)

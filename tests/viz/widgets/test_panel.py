@@ -60,6 +60,26 @@ def test_a_kept_background_follows_the_limits():
         assert _ink(panel.image.value) == pytest.approx(_ink(fresh.image.value), rel=0.05)
 
 
+def test_longer_tick_labels_get_room_and_shorter_ones_give_it_back():
+    def prepare(fig):
+        ax = fig.subplots()
+        ax.plot([0, 1], [0, 1], animated=True)
+
+        def draw(*, height):
+            ax.set_ylim(0, 10**height)
+            return f"A line, up to {10**height}."
+
+        return draw
+
+    panel = interact(prepare, height=HEIGHT)
+    first = panel.image.value
+    panel.controls["height"].value = 5
+    fresh = interact(prepare, height=Slider(5, 0, 5, 1, "height", "tip"))
+    assert panel.image.value == fresh.image.value
+    panel.controls["height"].value = 1
+    assert panel.image.value == first
+
+
 def test_a_kept_background_follows_what_is_added():
     def prepare(fig):
         ax = fig.subplots()
