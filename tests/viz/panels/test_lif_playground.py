@@ -1,5 +1,7 @@
 """The neuron of notebook 01: by hand, against lif_step, and against its own formula."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -133,6 +135,25 @@ def test_the_artists_hold_what_the_neuron_did():
     assert numbers["last V"][:2] == pytest.approx([0.64 * 0.95**7, 0])
     assert list(numbers["output spikes"]) == [0, 1, *[0] * 18]
     assert list(numbers["largest slope"][:3]) == [0, 2, 0]
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("reset", lif_playground.RESETS)
+def test_all_limits_hold_what_is_drawn(kind, reset):
+    draw = lif_playground.prepare_neuron(fig := Figure())
+    for tau, threshold, strength in itertools.product((2, 20, 50), (0.5, 1.0, 2.0), (0, 0.15, 0.3)):
+        draw(
+            tau_ms=tau, v_threshold=threshold, reset=reset, kind=kind, strength=strength,
+            train=lif_playground.ALL_SLOTS, surrogate="rectangle", alpha=6.0,
+        )  # fmt: skip
+        for ax in fig.axes:
+            for line in ax.lines:
+                points = line.get_transform().transform(line.get_xydata())
+                x, y = ax.transAxes.inverted().transform(points).T
+                assert (abs(x - 0.5) < 0.500001).all(), (ax.get_label(), tau, threshold)
+                assert (abs(y - 0.5) < 0.500001).all(), (ax.get_label(), tau, threshold)
+                if ax.get_label() == "membrane" and line is ax.lines[0]:
+                    assert y.max() < lif_playground.MARKS - 0.03
 
 
 @pytest.mark.parametrize(
