@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.fields import known
+from snnlab._utils.words import counted
 from snnlab.nn.network_config import check_tau
 from snnlab.viz import plots
 from snnlab.viz.widgets.panel import (
@@ -222,12 +223,12 @@ def prepare_neuron(fig: Figure) -> DrawFunction:
             first = f"the first after {fired[0] - 20:.0f} ms"
         source = f"{kind} input of {strength:g} a step"
         if kind == "spikes":
-            source = f"{sum(train)} input spikes of {8 * strength:g}"
+            source = f"{counted(sum(train), 'input spike')} of {8 * strength:g}"
         alt = (
             f"One neuron, {source} from 20 to 180 ms, tau {tau_ms:g} ms, threshold "
-            f"{v_threshold:g}, reset {reset}: {fired.size} spikes, {first}; {rate:.0f} spikes a "
-            f"second, highest H {h.max():.2f}. Surrogate {surrogate}, alpha {alpha:g}: slope "
-            f"{slope[ON].mean():.2f} on average, {slope[ON].max():.2f} at most."
+            f"{v_threshold:g}, reset {reset}: {counted(fired.size, 'spike')}, {first}; {rate:.0f} "
+            f"spikes a second, highest H {h.max():.2f}. Surrogate {surrogate}, alpha {alpha:g}: "
+            f"slope {slope[ON].mean():.2f} on average, {slope[ON].max():.2f} at most."
         )
         rows = (len(SLOTS), 8)
         columns = {
