@@ -165,7 +165,7 @@ class ArrivalsPlot:
         recording, word = self.viewer.sample(sample)
         fires = layer < len(recording.fired)
         if legend := self.below.get_legend():
-            for entry in (*legend.legend_handles[2:], *legend.get_texts()[2:]):
+            for entry in (*legend.get_lines()[2:], *legend.get_texts()[2:]):
                 entry.set_visible(fires)  # threshold and "fires"
         if fires:
             self.below.set_ylim(-3, 4)
