@@ -46,7 +46,8 @@ class Claims:
             return f"{n} statement{'s' * (n != 1)} above hold{'s' * (n == 1)} in this run.{rest}"
         listing = "; ".join(f"'{printable(statement)}'" for statement in false)
         return (
-            f"{len(false)} of {n} statements above {'does' if len(false) == 1 else 'do'} not hold "
+            f"{len(false)} of {n} statement{'s' * (n != 1)} above "
+            f"{'does' if len(false) == 1 else 'do'} not hold "
             f"in this run: {listing}. The text describes the course profile without changes."
             f"{rest}"
         )

@@ -83,3 +83,47 @@ def test_a_training_is_stopped_gone_on_with_and_found_again(lab):
     )
     press(page, "Stop")
     assert epoch(say(page, "^Stopped: ")) >= epoch(later)
+
+
+SLIDER = """
+from snnlab.viz.widgets.panel import Slider, interact
+def prepare(fig):
+    (dot,) = fig.subplots().plot([], [], "o", animated=True)
+    def draw(place):
+        dot.set_data([place / 10], [0.5])
+        return f"A dot at place {place}."
+    return draw
+interact(prepare, place=Slider(0, 0, 9, 1, "place", "where the dot is drawn"))
+"""
+TRAINING = """
+from snnlab.data.datasets.toys import interaural_lags
+from snnlab.nn.delay_net import DelayNet
+from snnlab.training.trainer import fit
+from snnlab.delays.recipe import DelayRecipe
+from snnlab.viz.monitor.monitor import watch
+data = interaural_lags(80, seed=0, steps=30)
+recipe = DelayRecipe(epochs=100_000, batch_size=32, device="cpu")
+watched = watch(fit, DelayNet(16, (8,), 5, max_delay=16), data, data, recipe, checkpoint="slid.pt")
+watched
+"""
+
+
+def test_sliders_move_pictures_while_a_cell_awaits_the_training_and_afterwards(lab):
+    lab.write("slid", SLIDER, TRAINING, "await watched")
+    page = lab.run("slid")
+    say(page, "^Training: .*epoch")
+    slider = page.locator(".snnlab-panel").get_by_role("slider")
+
+    def move(place):
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        page.locator(f".snnlab-panel img[alt='A dot at place {place}.']").wait_for(timeout=30_000)
+
+    for place in (1, 2, 3):
+        move(place)
+    assert page.locator(".jp-CodeCell .jp-InputPrompt").last.inner_text() == "[*]:"
+    press(page, "Stop")
+    lab.finish(page, 3)
+    for place in (4, 5):
+        move(place)
+    page.close()

@@ -109,7 +109,7 @@ def test_a_spike_train_is_made_and_numbers_are_read_by_keyboard(lab):
     for count, slot in enumerate(("28", "36"), 1):
         box = panel.get_by_role("checkbox", name=slot, exact=True)
         box.focus()
-        assert f" {count} input spikes" in press(page, panel, "Space")[1]
+        assert f" {count} input spike" in press(page, panel, "Space")[1]
         assert box.is_checked()
     assert not panel.get_by_role("table").count()
     panel.get_by_role("checkbox", name="numbers").focus()

@@ -61,3 +61,7 @@ def test_a_statement_of_a_function_may_be_false_or_no_truth_value():
     assert claims({"A": lambda: {1: 0.2}[1] > 2}).false == ["A"]
     with pytest.raises(SnnlabError, match="'A': 0.5 is neither true nor false"):
         claims({"A": lambda: 0.5})
+
+
+def test_one_statement_is_no_statements():
+    assert "1 of 1 statement above does not hold" in repr(claims({"A < B": False}))

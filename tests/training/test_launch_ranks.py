@@ -281,6 +281,22 @@ def test_a_slow_reader_gets_the_newest_and_nobody_waits_for_him():
     assert told == [(0, None), (3, "b")]  # with the newest look
 
 
+def test_an_error_of_the_reader_is_printed_and_the_next_report_is_sent(capsys):
+    told, begun = [], threading.Event()
+
+    def tell(one):
+        told.append(one)
+        begun.set()
+        if len(told) == 1:
+            raise ValueError("nobody reads this")
+
+    with latest_only(tell) as put:
+        put(report(0))
+        assert begun.wait(60)
+        put(report(1))
+    assert len(told) == 2 and capsys.readouterr().err.count("ValueError: nobody reads this") == 1
+
+
 def test_a_look_at_one_stage_is_not_shown_in_the_next():
     told, begun, reading = [], threading.Event(), threading.Event()
 

@@ -85,3 +85,12 @@ def test_a_layer_has_a_mark_for_each_spike_of_the_neurons_shown():
     assert [line[:, 1].tolist() for line in marks] == [[0, 0], [99, 99]]
     assert [line[:, 0].mean() for line in marks] == [3, 5]
     assert "100 of\n500 neurons" in ax.get_ylabel()
+
+
+@pytest.mark.parametrize("accuracies", [[[0.5, 0.5]], [[0.2, 0.9]]])
+def test_the_numbers_of_a_table_are_white_on_dark_and_black_on_light(accuracies):
+    (ax, _) = event_plots.accuracy_table(accuracies, ["row"], ["a", "b"], "x", "y").axes
+    (image,) = ax.images
+    for text, value in zip(ax.texts, image.get_array().flat, strict=True):
+        dark = sum(image.cmap(image.norm(value))[:3]) < 1.5
+        assert text.get_color() == ("white" if dark else "black")

@@ -488,6 +488,17 @@ def view_of(snapshot):
     return fig
 
 
+@pytest.mark.parametrize("epochs", [3, 4000, 100_000])
+def test_the_last_tick_label_is_not_cut_off(epochs):
+    seen = take_snapshot(TrainingProgress(net(), RECIPE, Spoken(), [], None, BATCHES, None))
+    fig = Figure(monitor_view.FIGSIZE)
+    monitor_view.MonitorView(fig, replace(seen, total_epochs=epochs)).draw(seen, seen.delays)
+    canvas = CachedTextCanvas(fig)
+    canvas.draw()
+    for ax in fig.axes:
+        assert ax.get_tightbbox(canvas.get_renderer()).x1 <= fig.bbox.x1
+
+
 def test_a_moment_becomes_arrays():
     model, valid = net(), Spoken()
     first = take_snapshot(TrainingProgress(model, RECIPE, valid, [], None, BATCHES, None))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.patches import FancyArrowPatch
 
 from snnlab.viz import plots
 from snnlab.viz.plots import neurons
@@ -59,3 +60,18 @@ def test_output_spikes_are_bands_over_training_steps():
     forwards = lines(fig.axes[1])["forwards (target 5)"]
     assert forwards.get_xdata().tolist() == list(range(1, 11))
     assert forwards.get_ydata().tolist() == [1.0] * 10
+
+
+def test_the_surrogate_slope_stands_at_an_arrow_of_the_gradient():
+    fig = neurons.unrolled_graph()
+    fig.canvas.draw()
+    (ax,) = fig.axes
+    arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    labels = [text for text in ax.texts if text.get_text().startswith("surrogate")]
+    assert len(labels) == 2
+    for label in labels:
+        distances = [
+            np.hypot(*(arrow.get_path().vertices - label.get_position()).T).min()
+            for arrow in arrows
+        ]
+        assert arrows[int(np.argmin(distances))].get_linestyle() == "--"

@@ -53,7 +53,8 @@ def test_every_panel_shows_every_layer_of_the_network(name, tmp_path):
         assert f"to {10 * delays.max():.0f} ms, {10 * delays.mean():.0f} ms on average" in text
         panel.controls["layer"].value = place
         text = alt(panel)
-        assert text.startswith(f"{place}, shuffled, every delay times 1: ")
+        assert text.startswith("Delays of all layers: shuffled, every delay times 1. ")
+        assert f"In {place}, " in text
         plot = ArrivalsPlot(viewer).prepare(*Figure().subplots(2))
         text, columns = plot.draw(layer=place, neuron=1, sample=2, share=100)
         assert text.startswith(f'"c" at neuron 1 of {place} with 100 % of each delay: ')

@@ -51,3 +51,5 @@ def test_the_best_of_many_epochs_is_too_high(epochs, bias):
     last, best = panel._fig.axes[0].patches
     assert last.get_data().values.sum() == pytest.approx(100, abs=1)
     assert (last.get_data().values == best.get_data().values).all() == (epochs == 1)
+    panel._draw(epochs=epochs, tenths=15)
+    assert best.get_data().values.sum() == pytest.approx(100)

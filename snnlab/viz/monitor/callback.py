@@ -7,8 +7,9 @@ shared memory, and reports go to a function, which shows them or sends them thro
 import multiprocessing
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -279,7 +280,8 @@ def train_monitored(
 def latest_only(send: SendReport) -> Iterator[SendReport]:
     """Non-blocking sender: pending reports are replaced, the last one is always delivered.
 
-    A report without a snapshot takes over that of the report it replaces.
+    A report without a snapshot takes over that of the report it replaces. An error of `send` is
+    printed, and the training goes on.
     """
     lock, pending = threading.Lock(), list[MonitorReport]()
 
@@ -288,7 +290,7 @@ def latest_only(send: SendReport) -> Iterator[SendReport]:
             if pending and report.snapshot is None and pending[0].stage == report.stage:
                 report = replace(report, snapshot=pending[0].snapshot)
             pending[:] = [report]
-        sender.submit(send_pending)
+        sender.submit(send_pending).add_done_callback(_print_error)
 
     def send_pending() -> None:
         with lock:
@@ -299,3 +301,8 @@ def latest_only(send: SendReport) -> Iterator[SendReport]:
 
     with ThreadPoolExecutor(1) as sender:
         yield put
+
+
+def _print_error(sent: Future[None]) -> None:
+    if error := sent.exception():
+        traceback.print_exception(error)

@@ -49,7 +49,7 @@ class MonitorView:
         for number, names in enumerate(rows):
             bottom, height = (len(rows) - 1 - number) / len(rows), 1 / len(rows)
             place = dict(top=bottom + 0.89 * height, bottom=bottom + 0.24 * height)
-            grid = fig.add_gridspec(1, len(names), left=0.07, right=0.985, wspace=0.3, **place)
+            grid = fig.add_gridspec(1, len(names), left=0.07, right=0.97, wspace=0.3, **place)
             for column, name in enumerate(names):
                 self._axes[name] = ax = plots.tidy(fig.add_subplot(grid[column]))
                 FastTicks(ax)

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 from matplotlib.figure import Figure
 
+from snnlab._utils.words import counted
 from snnlab.data.protocols import Batches
 from snnlab.delays.ablation import ABLATIONS, ablate
 from snnlab.delays.statistics import delay_shares, rounded_delays
@@ -93,10 +94,10 @@ def ablation_panel(
                 text.set_y(min(max(now[index], before[index]) + 0.03 * top, 0.8 * top))
             accuracies.set_data((learned_accuracy, accuracy))
             alt = (
-                f"{layer}, {treatment}, every delay times {percent / 100:g}: {now[0]:.1f} % of its "
-                f"synapses at 0 ms, {now[-1]:.1f} % at {end:g} ms. Accuracy {accuracy:.1%} on "
-                f"{len(results.test)} recordings; with the learned delays, rounded, "
-                f"{learned_accuracy:.1%}."
+                f"Delays of all layers: {treatment}, every delay times {percent / 100:g}. In "
+                f"{layer}, {now[0]:.1f} % of the synapses are at 0 ms, {now[-1]:.1f} % at {end:g} "
+                f"ms. Accuracy {accuracy:.1%} on {counted(len(results.test), 'recording')}; with "
+                f"the learned delays, rounded, {learned_accuracy:.1%}."
             )
             columns = {
                 "delay (ms)": np.arange(len(now)) * dt_ms,

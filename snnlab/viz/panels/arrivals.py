@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from snnlab._utils.escape import plot_text
+from snnlab._utils.words import counted
 from snnlab.delays import analysis
 from snnlab.viz import plots
 from snnlab.viz.panels.network_view import RecordingViewer
@@ -130,9 +131,10 @@ class ArrivalsPlot:
             bars.set_data(np.repeat(now.fired_ms, 3), heights)
 
         recording, word = self.viewer.sample(sample)
+        arrived = now.source.size
         alt = (
             f'"{word}" at neuron {neuron} of {network.names[layer]} with {percent} % of each '
-            f"delay: {now.source.size} spikes arrive, "
+            f"delay: {counted(arrived, 'spike')} arrive{'s' * (arrived == 1)}, "
         )
         if network.response == "current":
             at, most = times[now.charge.argmax()], now.charge.max()
@@ -141,13 +143,13 @@ class ArrivalsPlot:
                 f"{plain.charge.max():.2f}."
             )
         elif layer == len(recording.fired):
-            alt += f"the membrane ends at {now.charge[-1]:.1f}; a readout never fires."
+            alt += f"the membrane ends at {now.charge[-1]:z.1f}; a readout never fires."
         else:
             n_fired, n_plain = now.fired_ms.size, plain.fired_ms.size
             first = f", first at {now.fired_ms[0]:.0f} ms" if n_fired else ""
             alt += (
-                f"it fires {n_fired} time{'s' * (n_fired != 1)}{first}; "
-                f"without delays it would fire {n_plain} time{'s' * (n_plain != 1)}."
+                f"it fires {counted(n_fired, 'time')}{first}; "
+                f"without delays it would fire {counted(n_plain, 'time')}."
             )
         columns = {
             "time (ms)": times,
@@ -161,7 +163,11 @@ class ArrivalsPlot:
         network = self.viewer.network
         network.label_rows(self.above, layer)
         recording, word = self.viewer.sample(sample)
-        if layer < len(recording.fired):
+        fires = layer < len(recording.fired)
+        if legend := self.below.get_legend():
+            for entry in (*legend.get_lines()[2:], *legend.get_texts()[2:]):
+                entry.set_visible(fires)  # threshold and "fires"
+        if fires:
             self.below.set_ylim(-3, 4)
             self.threshold.set_data([0, end_ms], [1, 1])
         else:
@@ -198,7 +204,7 @@ def arrivals_panel(
         plot.add_legend()
         return plot.draw
 
-    return interact(
+    panel = interact(
         prepare,
         live=live,
         figsize=(8.4, 4.4),
@@ -206,3 +212,4 @@ def arrivals_panel(
         sample=Slider(sample, 0, last, 1, "recording", "which recording of the set is heard"),
         share=Slider(100, 0, 100, 10, "delays (%)", tooltip),
     )
+    return viewer.network.limit_neuron(panel)

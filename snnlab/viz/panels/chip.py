@@ -5,6 +5,7 @@ from functools import cache, partial
 import numpy as np
 from matplotlib.figure import Figure
 
+from snnlab._utils.words import counted
 from snnlab.data.protocols import Batches
 from snnlab.delays.ablation import prune_synapses, quantise
 from snnlab.delays.statistics import delay_shares, rounded_delays
@@ -88,9 +89,10 @@ def chip_panel(net: DelayNet, test: Batches, dt_ms: float, *, live: bool = True)
             levels = int((shares > 0).sum())
             alt = (
                 f"{percent} % of the synapses, weights of {weight_bits} bits, delays of "
-                f"{delay_bits} bits: {levels} different delays are in use, and the accuracy is "
-                f"{accuracy:.1%} on {len(test)} recordings; with all synapses, weights of 8 bits "
-                f"and every whole delay it is {full:.1%}."
+                f"{counted(delay_bits, 'bit')}: {counted(levels, 'different delay')} "
+                f"{'is' if levels == 1 else 'are'} in use, and the accuracy is {accuracy:.1%} on "
+                f"{counted(len(test), 'recording')}; with all synapses, weights of 8 bits and "
+                f"every whole delay it is {full:.1%}."
             )
             columns = {
                 "delay (ms)": np.arange(len(shares)) * dt_ms,

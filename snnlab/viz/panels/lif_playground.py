@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.fields import known
+from snnlab._utils.words import counted
 from snnlab.nn.network_config import check_tau
 from snnlab.viz import plots
 from snnlab.viz.widgets.panel import (
@@ -29,6 +30,9 @@ SLOTS = tuple(range(20, 180, 8))  # ms: where the input "spikes" can have one
 ALL_SLOTS = (True,) * len(SLOTS)
 MAX_STRENGTH = 0.3
 MAX_ALPHA = 6.0
+# Limits of the axes: the first that hold all values
+MEMBRANE_LOWS, MEMBRANE_TOPS, RATE_TOPS = (-0.5, -2.0), (2.5, 4.0, 6.0), (350, 700)
+MARKS = 0.93  # place of the spike marks, as a share of the axes; H stays 0.04 below
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ def input_current(
 
 
 def prepare_neuron(fig: Figure) -> DrawFunction:
-    """Make axes with fixed limits, and the lines that change.
+    """Make axes, and the lines that change.
 
     Returns:
         A function that draws input, membrane, surrogate gradient and f-I curve; its arguments are
@@ -162,24 +166,23 @@ def prepare_neuron(fig: Figure) -> DrawFunction:
     above, below, beside, curve = (
         plots.tidy(axes[name]) for name in ("input", "membrane", "slope", "f-I")
     )
-    xlim, ylim = (0, STEPS), (-0.5, 2.5)
+    xlim = (0, STEPS)
     above.set(xlim=xlim, ylabel="input X", xticklabels=[])
-    below.set(xlim=xlim, ylim=ylim, xlabel="time (ms)", ylabel="membrane H")
-    beside.set(xlim=(0, 1.05 * MAX_ALPHA), ylim=ylim, xlabel="surrogate slope", yticklabels=[])
-    curve.set(
-        xlim=(0, MAX_STRENGTH), ylim=(0, 350), xlabel="mean input a step", ylabel="rate (spikes/s)"
-    )
-    curve.set_title("line: constant input, reset to zero", fontsize=8)
+    below.set(xlim=xlim, xlabel="time (ms)", ylabel="membrane H")
+    beside.set(xlim=(0, 1.05 * MAX_ALPHA), xlabel="surrogate slope", yticklabels=[])
+    # The mean of the noise is up to 0.335
+    curve.set(xlim=(0, 0.35), xlabel="mean input a step", ylabel="rate (spikes/s)")
+    curve.set_title("line: constant input, reset to zero", fontsize=8, loc="right")
     for ax, style, color, options in (
         (above, "-", plots.GREEN, {"linewidth": 1.2, "drawstyle": "steps-mid"}),
         (below, "-", plots.BLUE, {"linewidth": 1.3}),
         (below, "--", plots.RED, {"linewidth": 1}),
-        (below, "|", plots.BLACK, {"markersize": 10}),
+        (below, "|", plots.BLACK, {"markersize": 10, "transform": below.get_xaxis_transform()}),
         (beside, "-", plots.GREY, {"linewidth": 1.2}),
         (beside, "--", plots.RED, {"linewidth": 1}),
         (beside, "o", plots.BLUE, {"markersize": 3, "alpha": 0.5, "markeredgewidth": 0}),
         (curve, "-", plots.GREY, {"linewidth": 1.2}),
-        (curve, "o", plots.BLUE, {}),
+        (curve, "o", plots.BLUE, {"clip_on": False}),
     ):
         ax.plot([], [], style, color=color, animated=True, **options)
 
@@ -196,11 +199,16 @@ def prepare_neuron(fig: Figure) -> DrawFunction:
         t = np.arange(STEPS)
         fired = t[spikes]
         above.lines[0].set_data(t, x)
-        above.set_ylim(*((-0.1, 0.7) if kind in ("step", "ramp") else (-1.0, 3.0)))
+        above.set_ylim(*((-0.1, 0.7) if kind in ("step", "ramp") else (-1.5, 3.0)))
         below.lines[0].set_data(np.repeat(t, 2), np.stack([h, response.v], 1).ravel())
         below.lines[1].set_data([0, STEPS], [v_threshold] * 2)
-        below.lines[2].set_data(fired, np.full(fired.shape, 2.3))
-        heights = np.linspace(-0.5, 2.5, 301)
+        below.lines[2].set_data(fired, np.full(fired.shape, MARKS))
+        low = next(low for low in MEMBRANE_LOWS if low <= response.v.min())
+        room = MARKS - 0.04  # for H, as a share of the axes
+        top = next(top for top in MEMBRANE_TOPS if h.max() <= low + room * (top - low))
+        for ax in (below, beside):
+            ax.set_ylim(low, top)
+        heights = np.linspace(low, top, 301)
         beside.lines[0].set_data(surrogate_slope(heights - v_threshold, surrogate, alpha), heights)
         beside.lines[1].set_data([0, MAX_ALPHA], [v_threshold] * 2)
         beside.lines[2].set_data(slope[ON], h[ON])
@@ -208,18 +216,19 @@ def prepare_neuron(fig: Figure) -> DrawFunction:
         rates = fi_curve(currents, tau=tau_ms, v_threshold=v_threshold)
         curve.lines[0].set_data(currents, rates)
         curve.lines[1].set_data([x[ON].mean()], [rate])
+        curve.set_ylim(0, next(top for top in RATE_TOPS if max(rate, rates.max()) < top))
 
         first = "the membrane stays below the threshold"
         if fired.size:
             first = f"the first after {fired[0] - 20:.0f} ms"
         source = f"{kind} input of {strength:g} a step"
         if kind == "spikes":
-            source = f"{sum(train)} input spikes of {8 * strength:g}"
+            source = f"{counted(sum(train), 'input spike')} of {8 * strength:g}"
         alt = (
             f"One neuron, {source} from 20 to 180 ms, tau {tau_ms:g} ms, threshold "
-            f"{v_threshold:g}, reset {reset}: {fired.size} spikes, {first}; {rate:.0f} spikes a "
-            f"second, highest H {h.max():.2f}. Surrogate {surrogate}, alpha {alpha:g}: slope "
-            f"{slope[ON].mean():.2f} on average, {slope[ON].max():.2f} at most."
+            f"{v_threshold:g}, reset {reset}: {counted(fired.size, 'spike')}, {first}; {rate:.0f} "
+            f"spikes a second, highest H {h.max():.2f}. Surrogate {surrogate}, alpha {alpha:g}: "
+            f"slope {slope[ON].mean():.2f} on average, {slope[ON].max():.2f} at most."
         )
         rows = (len(SLOTS), 8)
         columns = {

@@ -20,7 +20,7 @@ from snnlab.nn.any_network import delay_layers
 from snnlab.nn.delay_linear import DelayLinear
 from snnlab.nn.delay_net import DelayNet
 from snnlab.viz.plots.sound import frequency_ticks
-from snnlab.viz.widgets.panel import Control, Dropdown, Slider
+from snnlab.viz.widgets.panel import Control, Dropdown, Panel, Slider
 
 
 class NetworkView:
@@ -59,12 +59,30 @@ class NetworkView:
 
     def controls(self, layer: int, neuron: int) -> dict[str, Control]:
         """Return controls that choose a neuron; `layer` and `neuron` are the first choice."""
-        largest = max(synapses.out_features for synapses in delay_layers(self.net).values()) - 1
+        last = self.synapses(layer).out_features - 1
         tooltip = "which layer's neuron; the readout has one for each class"
         return {
             "layer": Dropdown(self.names[layer], tuple(self.names), "layer", tooltip),
-            "neuron": Slider(neuron, 0, largest, 1, "neuron", "which neuron of the layer"),
+            "neuron": Slider(neuron, 0, last, 1, "neuron", "which neuron of the layer"),
         }
+
+    def limit_neuron(self, panel: Panel) -> Panel:
+        """Let the last neuron of the `controls` of a panel follow their layer.
+
+        Args:
+            panel: the panel.
+
+        Returns:
+            The panel.
+        """
+        if panel.controls:
+            layer, neuron = panel.controls["layer"], panel.controls["neuron"]
+
+            def limit(_change: Any) -> None:
+                neuron.max = self.synapses(layer.index).out_features - 1
+
+            layer.observe(limit, names="label")  # changes before the value, which is drawn
+        return panel
 
     def _frequencies(self, layer: int) -> NDArray[np.float64] | None:
         return self.hertz if layer == 0 else None

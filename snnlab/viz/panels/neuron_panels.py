@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from snnlab._utils.words import counted
 from snnlab.nn.neurons import LIF
 from snnlab.viz import plots
 from snnlab.viz.panels.lif_playground import simulate_lif
@@ -90,9 +91,9 @@ def _prepare_population(fig: Figure) -> DrawFunction:
         rate_line.set_data(centers, rate)
         wave_line.set_data(centers, shape / 0.1 * 100)
         alt = (
-            f"{neurons} neurons, noise {noise:g}: {len(when)} spikes in {len(t)} ms; the rate in "
-            f"10 ms is {rate.min():.0f} to {rate.max():.0f} spikes/s, and its correlation with the "
-            f"wave is {correlation:.2f}."
+            f"{counted(neurons, 'neuron')}, noise {noise:g}: {counted(len(when), 'spike')} in "
+            f"{len(t)} ms; the rate in 10 ms is {rate.min():.0f} to {rate.max():.0f} spikes/s, and "
+            f"its correlation with the wave is {correlation:z.2f}."
         )
         return alt, {
             "from (ms)": centers.astype(int) - BIN_MS // 2,

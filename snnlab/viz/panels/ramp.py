@@ -7,6 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from snnlab._utils.words import counted
 from snnlab.nn.activations import RampNeuron
 from snnlab.nn.neurons import LIF, LeakyIntegrator
 from snnlab.viz import plots
@@ -52,9 +53,10 @@ def prepare_ramp(currents: Tensor, tau: float, fig: Figure) -> DrawFunction:
         between = int(((outputs > 0) & (outputs < 1)).sum())
         alt = (
             f"Ramp of width {width:.2f} around the threshold, and the outputs of such a neuron "
-            f"over {len(outputs)} steps: {between} lie between 0 and 1. In step {step} the "
-            f"membrane is at {membrane[step]:.2f} and the output {outputs[step]:.2f}. A LIF "
-            f"neuron fires {int(fires.sum())} times for this input."
+            f"over {len(outputs)} steps: {between} lie{'s' * (between == 1)} between 0 and 1. In "
+            f"step {step} the membrane is at {membrane[step]:z.2f} and the output "
+            f"{outputs[step]:.2f}. A LIF neuron fires {counted(int(fires.sum()), 'time')} for this "
+            "input."
         )
         columns = {
             "step": range(len(outputs)),

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from snnlab._utils.words import counted
 from snnlab.delays import analysis
 from snnlab.delays.snapshots import DelayTrajectory
 from snnlab.viz import plots
@@ -104,6 +105,7 @@ class SynapsesPlot:
         self.kernel.set_data(np.pad(taps, ((0, 0), (0, missing)))[np.argsort(rows)])
         names = [network.input_name(number, int(source)) for source in strongest.source]
         excite = int((incoming.weight > 0).sum())
+        inhibit = incoming.weight.size - excite
         first = [
             f"{name} ({weight:+.2f} after {delay:.0f} ms)"
             for name, weight, delay in zip(
@@ -114,9 +116,10 @@ class SynapsesPlot:
         alt = f"Neuron {neuron} of {layer}: all its synapses were pruned."
         if delays.size:
             alt = (
-                f"Neuron {neuron} of {layer}: {excite} synapses excite, {delays.size - excite} "
-                f"inhibit; delays from {delays.min():.0f} to {delays.max():.0f} ms, "
-                f"{delays.mean():.0f} ms on average. Strongest: {', '.join(first)}."
+                f"Neuron {neuron} of {layer}: {counted(excite, 'synapse')} "
+                f"excite{'s' * (excite == 1)}, {inhibit} inhibit{'s' * (inhibit == 1)}; delays "
+                f"from {delays.min():.0f} to {delays.max():.0f} ms, {delays.mean():.0f} ms on "
+                f"average. Strongest: {', '.join(first)}."
             )
         if self.trajectories:
             alt += self._draw_paths(number, neuron)
@@ -191,9 +194,10 @@ def synapses_panel(
     Returns:
         The panel.
     """
-    return interact(
+    panel = interact(
         lambda fig: SynapsesPlot(fig, network, trajectories).draw,
         live=live,
         figsize=(8.6, 5.4) if trajectories else (9.6, 2.9),
         **network.controls(layer, neuron),
     )
+    return network.limit_neuron(panel)

@@ -288,9 +288,8 @@ def accuracy_table(
     values = 100 * np.asarray(accuracies)
     fig, ax = figure(5.5, 2.9)
     image = ax.imshow(values, cmap="viridis", aspect="auto")
-    middle = (values.min() + values.max()) / 2
     for (row, column), value in np.ndenumerate(values):
-        color = "white" if value < middle else "black"
+        color = "white" if image.norm(value) < 0.5 else "black"  # all equal ones are dark
         ax.text(column, row, f"{value:.1f}", ha="center", va="center", color=color)
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)

@@ -265,10 +265,11 @@ def unrolled_graph() -> Figure:
         spike = diagrams.neuron(ax, x, 2.9, f"$S[{step}]$", radius=0.32, color=BLACK)
         v = diagrams.neuron(ax, x + 1.5, 1.6, f"$V[{step}]$", radius=0.32)
         diagrams.arrow(ax, current, h, bend=-0.15)
-        diagrams.arrow(ax, h, spike, bend=-0.15)
+        diagrams.arrow(ax, h, spike, bend=0.15)
         diagrams.arrow(ax, h, v, bend=-0.15)
         diagrams.arrow(ax, spike, v, "reset", side="right", color=GREY, linestyle=":")
-        _back(ax, spike, h, "", side="right")
+        # The way back is on the left: the reset leaves no room for its label on the right
+        _back(ax, spike, h, "", side="right", bend=0.15)
         diagrams.note(ax, x - 0.17, 2.25, "surrogate\nslope", ha="right")
         _back(ax, h, current, "1", side="right")
         _back(ax, v, h, r"$1 - S$", side="below")

@@ -13,12 +13,14 @@ from typing import Any
 import ipywidgets
 import traitlets
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import html_text
 from snnlab.viz.figure_export import RenderedFigure, TableColumns, render_figure, table_html
 from snnlab.viz.plots.style import empty_figure
 from snnlab.viz.widgets.agg_canvas import CachedTextCanvas
+from snnlab.viz.widgets.comm_status import publish_missing_idle
 
 LABEL_WIDTH = "10em"
 OPTIONS = {"layout": {"width": "24em"}, "style": {"description_width": LABEL_WIDTH}}
@@ -153,7 +155,11 @@ def _play(slider: ipywidgets.IntSlider) -> ipywidgets.Play:
 
 
 def keyboard_box(*children: ipywidgets.Widget) -> ipywidgets.VBox:
-    """Return a box of widgets that can be used without a mouse; see `KEYBOARD`."""
+    """Return a box of widgets that can be used without a mouse, and while a cell awaits.
+
+    See `KEYBOARD` and `publish_missing_idle`.
+    """
+    publish_missing_idle()
     box = ipywidgets.VBox([ipywidgets.HTML(KEYBOARD, layout={"display": "none"}), *children])
     box.add_class("snnlab-keys")
     return box
@@ -231,6 +237,7 @@ class Panel:
             return
         self.controls = {name: control.widget() for name, control in controls.items()}
         self.image, self.numbers = ipywidgets.HTML(), TableToggle()
+        self._drawn: dict[str, Any] | None = None  # the values of the controls in the picture
         self._update()
         widgets = [*self.controls.values()]
         for name, control in controls.items():
@@ -244,7 +251,14 @@ class Panel:
             widget.observe(self._update, names="value")
 
     def _update(self, _change: Any = None) -> None:
-        values = {name: widget.value for name, widget in self.controls.items()}
+        # A slider in the browser makes 1.5000000000000002 of a first 1.5
+        values = {
+            name: round(widget.value, 9) if isinstance(widget.value, float) else widget.value
+            for name, widget in self.controls.items()
+        }
+        if values == self._drawn:
+            return
+        self._drawn = values
         try:
             image = self._render(values)
         except SnnlabError as error:
@@ -258,8 +272,6 @@ class Panel:
         drawn = self._draw(**values)
         alt, numbers = drawn if isinstance(drawn, tuple) else (drawn, None)
         self._blit()
-        # The first drawing has solved the layout; solving it again doubles the cost
-        self._fig.set_layout_engine("none")
         return render_figure(self._canvas, alt, numbers)
 
     def redraw(self) -> None:
@@ -278,13 +290,22 @@ class Panel:
         if not animated:
             self._canvas.draw()
             return
-        self._canvas.restore_region(self._background(key))
+        background, places = self._background(key)
+        for ax, place in zip(axes, places, strict=True):
+            ax.set_position(place)
+            ax.set_in_layout(True)  # `set_position` ends it
+        self._canvas.restore_region(background)
         for ax, artist in animated:
             ax.draw_artist(artist)
 
-    def _draw_background(self, _key: Hashable) -> Any:
-        self._canvas.draw()  # leaves animated artists out
-        return self._canvas.copy_from_bbox(self._fig.bbox)
+    def _draw_background(self, _key: Hashable) -> tuple[Any, list[Bbox]]:
+        """Draw without animated artists; return the pixels, and where the layout put the axes.
+
+        Other limits have longer labels, so each background has a layout of its own.
+        """
+        self._canvas.draw()
+        places = [ax.get_position() for ax in self._fig.axes]
+        return self._canvas.copy_from_bbox(self._fig.bbox), places
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         return with_widget(self.static._repr_mimebundle_(), self.box)

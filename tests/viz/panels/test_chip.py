@@ -47,3 +47,9 @@ def test_with_everything_it_is_nearly_the_rounded_network(network, recordings):
 def test_the_sliders_reach_from_one_bit_to_all(network, recordings):
     panel = chip_panel(network, recordings, 10, live=False)
     assert "delays of 2 bits" in panel.static.alt
+
+
+def test_one_bit_is_no_bits(network, recordings):
+    panel = chip_panel(network, recordings, 10)
+    panel.controls["delay_bits"].value = 1
+    assert "delays of 1 bit: 2 different delays are in use" in panel.image.value

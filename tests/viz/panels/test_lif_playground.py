@@ -1,5 +1,7 @@
 """The neuron of notebook 01: by hand, against lif_step, and against its own formula."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -101,10 +103,14 @@ def test_two_neighbouring_spikes_are_enough_and_two_apart_are_not():
     """What the notebook says about question 6 of the playground."""
     shown = lif_panel()
     shown.controls["kind"].value = "spikes"
-    for pressed, count in (((4, 5), 1), ((4, 6), 0), ((4,), 0)):
+    for pressed, inputs, outputs in (
+        ((4, 5), "2 input spikes", "1 spike"),
+        ((4, 6), "2 input spikes", "0 spikes"),
+        ((4,), "1 input spike", "0 spikes"),
+    ):
         shown.controls["train"].value = tuple(slot in pressed for slot in range(20))
-        assert f"{len(pressed)} input spikes of 0.64" in shown.image.value
-        assert f"to zero: {count} spikes" in shown.image.value
+        assert f"{inputs} of 0.64" in shown.image.value
+        assert f"to zero: {outputs}, " in shown.image.value
 
 
 def test_the_artists_hold_what_the_neuron_did():
@@ -133,6 +139,25 @@ def test_the_artists_hold_what_the_neuron_did():
     assert numbers["last V"][:2] == pytest.approx([0.64 * 0.95**7, 0])
     assert list(numbers["output spikes"]) == [0, 1, *[0] * 18]
     assert list(numbers["largest slope"][:3]) == [0, 2, 0]
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("reset", lif_playground.RESETS)
+def test_all_limits_hold_what_is_drawn(kind, reset):
+    draw = lif_playground.prepare_neuron(fig := Figure())
+    for tau, threshold, strength in itertools.product((2, 20, 50), (0.5, 1.0, 2.0), (0, 0.15, 0.3)):
+        draw(
+            tau_ms=tau, v_threshold=threshold, reset=reset, kind=kind, strength=strength,
+            train=lif_playground.ALL_SLOTS, surrogate="rectangle", alpha=6.0,
+        )  # fmt: skip
+        for ax in fig.axes:
+            for line in ax.lines:
+                points = line.get_transform().transform(line.get_xydata())
+                x, y = ax.transAxes.inverted().transform(points).T
+                assert (abs(x - 0.5) < 0.500001).all(), (ax.get_label(), tau, threshold)
+                assert (abs(y - 0.5) < 0.500001).all(), (ax.get_label(), tau, threshold)
+                if ax.get_label() == "membrane" and line is ax.lines[0]:
+                    assert y.max() < lif_playground.MARKS - 0.03
 
 
 @pytest.mark.parametrize(

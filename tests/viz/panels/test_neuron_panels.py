@@ -35,6 +35,8 @@ def test_more_neurons_show_the_wave_better_unless_they_are_copies():
         for neurons in (1, 10, 100):
             panel.controls["neurons"].value = neurons
             values.append(correlation(panel))
+            words = "1 neuron" if neurons == 1 else f"{neurons} neurons"
+            assert f'alt="{words}, noise' in panel.image.value
         by_noise[noise] = values
     assert (np.diff(by_noise[0.15]) > 0.05).all()
     assert np.ptp(by_noise[0.0]) < 0.005

@@ -60,6 +60,26 @@ def test_a_kept_background_follows_the_limits():
         assert _ink(panel.image.value) == pytest.approx(_ink(fresh.image.value), rel=0.05)
 
 
+def test_longer_tick_labels_get_room_and_shorter_ones_give_it_back():
+    def prepare(fig):
+        ax = fig.subplots()
+        ax.plot([0, 1], [0, 1], animated=True)
+
+        def draw(*, height):
+            ax.set_ylim(0, 10**height)
+            return f"A line, up to {10**height}."
+
+        return draw
+
+    panel = interact(prepare, height=HEIGHT)
+    first = panel.image.value
+    panel.controls["height"].value = 5
+    fresh = interact(prepare, height=Slider(5, 0, 5, 1, "height", "tip"))
+    assert panel.image.value == fresh.image.value
+    panel.controls["height"].value = 1
+    assert panel.image.value == first
+
+
 def test_a_kept_background_follows_what_is_added():
     def prepare(fig):
         ax = fig.subplots()
@@ -77,6 +97,25 @@ def test_a_kept_background_follows_what_is_added():
     panel.controls["height"].value = 3
     fresh = interact(prepare, height=Slider(3, 0, 5, 1, "height", "tip"))
     assert panel.image.value == fresh.image.value
+
+
+def test_a_rounding_error_of_the_browser_draws_no_second_picture():
+    drawn = []
+
+    def prepare(fig):
+        fig.subplots()
+
+        def draw(*, width):
+            drawn.append(width)
+            return f"Width {width}."
+
+        return draw
+
+    panel = interact(prepare, width=Slider(1.5, 0.3, 4.0, 0.05, "width", "How wide"))
+    before = len(drawn)
+    for value in (0.3 + 24 * 0.05, 0.3 + 27 * 0.05):
+        panel.controls["width"].set_state({"value": value})  # as a message of the browser does
+    assert drawn[before:] == [1.65]
 
 
 def test_what_draw_refuses_is_said_in_place_of_the_picture():
