@@ -13,11 +13,12 @@ from IPython import get_ipython
 def publish_missing_idle() -> None:
     """Let this process's kernel publish a status for each message of a widget, in any cell.
 
-    Older versions of ipykernel handle these messages after the cell, with a status; they and a
-    process without a kernel are left as they are.
+    Older versions of ipykernel handle these messages after the cell, with a status; for them, for
+    other kernels, and in a process without a kernel this changes nothing. A second idle status is
+    ignored by the browser.
     """
-    kernel = getattr(get_ipython(), "kernel", None)
-    if kernel is None or "dispatch_shell" in vars(kernel):
+    kernel: Any = getattr(get_ipython(), "kernel", None)
+    if not hasattr(kernel, "dispatch_shell") or "dispatch_shell" in vars(kernel):
         return
     dispatch = kernel.dispatch_shell
 
