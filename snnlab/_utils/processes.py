@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,10 @@ Spikes = tuple[np.ndarray, np.ndarray]  # times (E,) seconds, units (E,)
 Result = TypeVar("Result")
 PRELOADED = "snnlab.training.warm_up"  # what the fork server imports
 UNGUARDED = 86  # exit status of a process in which the script that started it runs again
+NO_GUARD = (
+    "the script starts processes, and each of them runs the script again; put what it does below "
+    '`if __name__ == "__main__":`.'
+)
 CHUNK = 20  # recordings a file: a kill loses at most this many finished ones
 
 
@@ -144,6 +149,7 @@ def process_context() -> Any:
     processes without end; the process ends instead, and `unguarded` has the sentence.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
+        print(NO_GUARD, file=sys.stderr, flush=True)
         os._exit(UNGUARDED)
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -172,10 +178,7 @@ def unguarded(workers: Iterable[Any]) -> SnnlabError | None:
     """
     if all(worker.exitcode != UNGUARDED for worker in workers):
         return None
-    return SnnlabError(
-        "the script starts processes, and each of them runs the script again; put what it does "
-        'below `if __name__ == "__main__":`.'
-    )
+    return SnnlabError(NO_GUARD)
 
 
 class ProcessPool(ProcessPoolExecutor):

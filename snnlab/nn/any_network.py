@@ -15,6 +15,7 @@ from snnlab._utils.errors import SnnlabError
 from snnlab.nn.delay_linear import DelayLinear
 
 Network = TypeVar("Network", bound=nn.Module)
+METHODS = "forward", "step"  # by which a delay layer is called
 
 
 def check_network(model: object) -> None:
@@ -86,17 +87,19 @@ def noted_calls(model: nn.Module, note: Callable[[str, Tensor, Tensor], None]) -
             step.
     """
     layers = delay_layers(model)
-    methods = ("forward", "step")
+    before = [layer.__dict__.copy() for layer in layers.values()]
     for name, layer in layers.items():
-        for method in methods:
+        for method in METHODS:
             # Not by setattr, which makes a module of it a part of the network
             layer.__dict__[method] = NotedCall(getattr(layer, method), partial(note, name))
     try:
         yield
     finally:
-        for layer in layers.values():
-            for method in methods:
+        for layer, attributes in zip(layers.values(), before, strict=True):
+            for method in METHODS:
                 del layer.__dict__[method]
+                if method in attributes:
+                    layer.__dict__[method] = attributes[method]
 
 
 @torch.no_grad()

@@ -63,7 +63,7 @@ def as_batches(data: Samples, name: str = "data") -> Batches:
     if isinstance(data, tuple | list) and len(data) == 2:
         with errors_at(name):
             data = DenseSet(*data)
-    if not hasattr(data, "batches"):
+    if not (hasattr(data, "batches") and hasattr(data, "index_batches")):
         raise SnnlabError(
             f"{name}: got {type(data).__name__}; expected a data set, or two tensors (x, y), x of "
             "shape (T, B, N) and y of shape (B,)."

@@ -17,6 +17,7 @@ from snnlab.training.callbacks import Callback, TrainingProgress
 from snnlab.training.log_choice import GIVEN, chosen
 
 ASKED_FOR = f"{GIVEN} asks for unless it is set to none"
+FIRST = b'{"epoch": '  # of each line
 WriteScalars = Callable[[dict[str, float], int], object]  # numbers by name, and their epoch
 
 
@@ -53,39 +54,27 @@ class MetricsLogger(Callback):
     checkpoint.
 
     Args:
-        path: the file.
+        path: the file; the lines of another training are replaced.
 
     Raises:
-        SnnlabError: SNNLAB_LOG names an unknown log. The hooks raise it, too, where the file has
-            no lines of this training, the disk is full or read-only, or the log's package is
-            missing.
+        SnnlabError: SNNLAB_LOG names an unknown log, or the file holds something else than lines of
+            a training. The hooks raise it, too, where the disk is full or read-only, or the log's
+            package is missing.
     """
 
     def __init__(self, path: str | Path) -> None:
         self._path, self._log = given_path(path), _LOGS[chosen()]
+        _check_lines(self._path)
         self._started, self._opened = False, ExitStack()
         self._write_scalars: WriteScalars | None = None
 
     def on_epoch_start(self, progress: TrainingProgress) -> None:
         """Write the lines of finished epochs, without what a killed run wrote after them."""
         if not self._started:
-            self._check_lines(progress.history)
             with whole_file(self._path) as temporary:
                 text = "".join(json.dumps(line) + "\n" for line in progress.history)
                 temporary.write_text(text, "utf-8")
             self._started = True
-
-    def _check_lines(self, history: list[dict[str, float]]) -> None:
-        """Refuse to replace a file that does not begin with the first line of the history."""
-        if not self._path.is_file():
-            return
-        first = json.dumps(history[0]) + "\n" if history else ""
-        with open(self._path, encoding="utf-8", errors="replace") as file:
-            if not first.startswith(file.read(max(1, len(first)))):
-                raise SnnlabError(
-                    f"{self._path}: exists already, and has no lines of this training; choose "
-                    "another file for the metrics, or remove this one."
-                )
 
     def on_epoch_end(self, progress: TrainingProgress) -> None:
         """Write the line of the epoch."""
@@ -103,6 +92,18 @@ class MetricsLogger(Callback):
         if progress.history:
             self.on_epoch_start(progress)
         self._opened.__exit__(*sys.exc_info())
+
+
+def _check_lines(path: Path) -> None:
+    """Refuse to replace a file that does not begin as the lines of a training do."""
+    if path.is_file():
+        with path.open("rb") as file:
+            begins = file.read(len(FIRST))
+        if begins not in (b"", FIRST):
+            raise SnnlabError(
+                f"{path}: exists already, and has no lines of a training; choose another file for "
+                "the metrics."
+            )
 
 
 @contextmanager

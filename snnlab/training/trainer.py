@@ -124,8 +124,8 @@ def fit(
             middle of it. Where it exists, training resumes at the next batch: the end is then the
             same as without the interruption, bit for bit on a CPU with as many processes as before.
             All processes have to see it.
-        metrics: file with a line of JSON for each epoch; one without lines of this training is not
-            replaced. TensorBoard or Weights & Biases get the same, see `snnlab.training.loggers`.
+        metrics: file with a line of JSON for each epoch; a file of anything else is not replaced.
+            TensorBoard or Weights & Biases get the same, see `snnlab.training.loggers`.
         save_every: seconds of wall-clock time without a checkpoint after which one is written in
             the middle of an epoch.
         progress: whether to show a progress bar, unless a callback shows the progress.
@@ -143,7 +143,7 @@ def fit(
             are more processes than samples in a batch, or several though the recipe compiles;
             `save_every` is below 0, or the recipe has no epoch; tensors have other shapes; the
             network gives no class scores or none for a label, or keeps a state between batches; the
-            file of metrics has other lines; memory does not suffice.
+            file of metrics holds something else; memory does not suffice.
         StopTraining: a callback raised it; in all processes, at the same batch.
 
     Example:

@@ -518,6 +518,9 @@ class Failing:
     def __len__(self):
         return len(self.data)
 
+    def index_batches(self, *args, **kwargs):
+        return self.data.index_batches(*args, **kwargs)
+
     def batches(self, *args, part=SINGLE, **kwargs):
         if part[0] == 1:
             raise SnnlabError("the second half is missing.")

@@ -59,22 +59,22 @@ def test_a_line_an_epoch(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["net.jsonl"]
 
 
-@pytest.mark.parametrize(
-    ("text", "history"),
-    [
-        ("notes of mine\n", []),
-        ("notes of mine\n", LINES[:2]),
-        ("".join(json.dumps(line) + "\n" for line in LINES), []),
-        (json.dumps(LINES[0] | {"loss": 3.0}) + "\n", LINES[:2]),
-        (bytes(range(128, 256)).decode("latin-1"), []),
-    ],
-)
-def test_a_file_without_lines_of_this_training_is_not_replaced(text, history, tmp_path):
+@pytest.mark.parametrize("text", ["notes of mine\n", bytes(range(128, 256)).decode("latin-1")])
+@pytest.mark.parametrize("done", [0, 2])
+def test_a_file_of_something_else_is_not_replaced(text, done, tmp_path):
     path = tmp_path / "net.jsonl"
     path.write_text(text, "latin-1")
-    with pytest.raises(SnnlabError, match="net.jsonl: exists already, and has no lines of this"):
-        log(path, history, LINES[len(history) :])
+    with pytest.raises(SnnlabError, match="net.jsonl: exists already, and has no lines of a"):
+        log(path, LINES[:done], LINES[done:])
     assert path.read_text("latin-1") == text
+
+
+def test_the_lines_of_another_training_are_replaced(tmp_path):
+    """Its checkpoint was removed, or it had none."""
+    path = tmp_path / "net.jsonl"
+    path.write_text(json.dumps(LINES[0] | {"loss": 3.0}) + "\n", "utf-8")
+    log(path, [], LINES)
+    assert [json.loads(line) for line in path.read_text("utf-8").splitlines()] == LINES
 
 
 def test_tensorboard_has_the_same_also_after_a_kill(tmp_path, monkeypatch):

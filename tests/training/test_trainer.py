@@ -136,6 +136,9 @@ def test_resume_from_every_epoch_ends_with_the_same_bits(tmp_path):
             def __len__(self):
                 return len(self.data)
 
+            def index_batches(self, *args, **kwargs):
+                return self.data.index_batches(*args, **kwargs)
+
             def batches(self, *args, **kwargs):
                 for number, batch in enumerate(self.data.batches(*args, **kwargs)):
                     if self.epochs == self.stop and number == 2:

@@ -244,6 +244,9 @@ class Stopping:
     def __len__(self):
         return len(self.data)
 
+    def index_batches(self, *args, **kwargs):
+        return self.data.index_batches(*args, **kwargs)
+
     def batches(self, *args, **kwargs):
         for batch in self.data.batches(*args, **kwargs):
             if self.left == 0:

@@ -5,6 +5,7 @@ One off-screen figure lives as long as the panel. It reaches the browser as a PN
 nbval fail on them.
 """
 
+import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -154,6 +155,11 @@ def _play(slider: ipywidgets.IntSlider) -> ipywidgets.Play:
     return play
 
 
+def _same(a: Any, b: Any) -> bool:
+    """Return whether two values of a control are the same: of 1.5 a browser makes 1.5 + 2e-16."""
+    return math.isclose(a, b) if isinstance(a, float) else bool(a == b)
+
+
 def keyboard_box(*children: ipywidgets.Widget) -> ipywidgets.VBox:
     """Return a box of widgets that can be used without a mouse, and while a cell awaits.
 
@@ -251,14 +257,9 @@ class Panel:
             widget.observe(self._update, names="value")
 
     def _update(self, _change: Any = None) -> None:
-        # A slider in the browser makes 1.5000000000000002 of a first 1.5
-        values = {
-            name: round(widget.value, 9) if isinstance(widget.value, float) else widget.value
-            for name, widget in self.controls.items()
-        }
-        if values == self._drawn:
+        values = {name: widget.value for name, widget in self.controls.items()}
+        if self._drawn is not None and all(map(_same, values.values(), self._drawn.values())):
             return
-        self._drawn = values
         try:
             image = self._render(values)
         except SnnlabError as error:
@@ -267,6 +268,7 @@ class Panel:
         else:
             self.image.value = image.to_html()
             self.numbers.show(image.numbers)
+        self._drawn = values
 
     def _render(self, values: dict[str, Any]) -> RenderedFigure:
         drawn = self._draw(**values)
@@ -282,7 +284,14 @@ class Panel:
         """Draw the animated artists over a background that is kept while the axes are the same."""
         axes = self._fig.axes
         key = tuple(
-            (*ax.get_xlim(), *ax.get_ylim(), ax.get_title(), len(ax.get_children())) for ax in axes
+            (
+                *ax.get_xlim(),
+                *ax.get_ylim(),
+                *(ax.get_title(loc) for loc in ("left", "center", "right")),
+                ax.get_ylabel(),
+                len(ax.get_children()),
+            )
+            for ax in axes
         )
         animated = [
             (ax, artist) for ax in axes for artist in ax.get_children() if artist.get_animated()

@@ -99,6 +99,24 @@ def test_a_kept_background_follows_what_is_added():
     assert panel.image.value == fresh.image.value
 
 
+@pytest.mark.parametrize("place", ["left", "center", "right"])
+def test_a_title_is_drawn_anew_wherever_it_stands(place):
+    def prepare(fig):
+        ax = fig.subplots()
+        ax.plot([0, 1], [0, 1], animated=True)
+
+        def draw(number):
+            ax.set_title(f"{number}", loc=place)
+            return f"The title is the number {number}."
+
+        return draw
+
+    panel = interact(prepare, number=Slider(0, 0, 1, 1, "number", "the title"))
+    before = re.search('base64,([^"]+)', panel.image.value)[1]
+    panel.controls["number"].value = 1
+    assert re.search('base64,([^"]+)', panel.image.value)[1] != before
+
+
 def test_a_rounding_error_of_the_browser_draws_no_second_picture():
     drawn = []
 
@@ -115,7 +133,7 @@ def test_a_rounding_error_of_the_browser_draws_no_second_picture():
     before = len(drawn)
     for value in (0.3 + 24 * 0.05, 0.3 + 27 * 0.05):
         panel.controls["width"].set_state({"value": value})  # as a message of the browser does
-    assert drawn[before:] == [1.65]
+    assert drawn[before:] == pytest.approx([1.65])
 
 
 def test_what_draw_refuses_is_said_in_place_of_the_picture():
