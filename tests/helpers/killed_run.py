@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,7 @@ def harry(base, kills):
     """
     torch.set_num_threads(1)  # no threads that a fork would lose
     tqdm.monitor_interval = 0
+    tqdm.set_lock(threading.RLock())  # not one of all processes, which a killed one would keep
     run(base / "whole")
     begin = time.process_time()
     run(base / "timed")  # compiled by now
