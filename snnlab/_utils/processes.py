@@ -146,7 +146,7 @@ def process_context() -> Any:
     variables that the server began with.
 
     A new process imports the script that starts it. Where that comes here again, it would start
-    processes without end; the process ends instead, and `unguarded` has the sentence.
+    processes without end; the process says so and ends. `unguarded` finds out that it did.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         print(NO_GUARD, file=sys.stderr, flush=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.escape import printable, status_html
+from snnlab._utils.words import counted
 
 # An executed notebook keeps the statements under this type, for the check of `make notebooks`
 MIME = "application/vnd.snnlab.claims+json"
@@ -43,10 +44,10 @@ class Claims:
             return about
         rest = f" {about}" if left_out else ""
         if not false:
-            return f"{n} statement{'s' * (n != 1)} above hold{'s' * (n == 1)} in this run.{rest}"
+            return f"{counted(n, 'statement')} above hold{'s' * (n == 1)} in this run.{rest}"
         listing = "; ".join(f"'{printable(statement)}'" for statement in false)
         return (
-            f"{len(false)} of {n} statement{'s' * (n != 1)} above "
+            f"{len(false)} of {counted(n, 'statement')} above "
             f"{'does' if len(false) == 1 else 'do'} not hold "
             f"in this run: {listing}. The text describes the course profile without changes."
             f"{rest}"

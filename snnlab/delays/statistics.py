@@ -71,7 +71,7 @@ def delay_statistics(model: "nn.Module", dt_ms: float | None = None) -> DelaySta
 
 
 def step_of(model: "nn.Module", dt_ms: float | None) -> float:
-    """Return `time_step` of any network; that of a class of one's own is unknown."""
+    """Return `time_step` of a network; one with a `config` that has `dt_ms` knows its own."""
     config = getattr(model, "config", None)
     return time_step(dt_ms, getattr(config, "dt_ms", None), type(model).__name__)
 

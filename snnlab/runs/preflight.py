@@ -11,6 +11,7 @@ from snnlab._utils.cuda import cuda_devices
 from snnlab._utils.disk import free_gb
 from snnlab._utils.errors import SnnlabError
 from snnlab._utils.places import runs_folder
+from snnlab._utils.words import counted
 from snnlab.course.config import Config
 from snnlab.course.config.shared import TrainingParameters
 from snnlab.course.data_check import check_data
@@ -43,7 +44,7 @@ def check(configs: Sequence[Config], folder: Path, *, here: bool = True) -> None
     if free < needed:
         raise SnnlabError(
             f"{folder}: {_size(free)} are free on this disk; at least {_size(needed)} were "
-            f"expected for {runs} run{'s' * (runs > 1)}. Free some space, or choose another folder."
+            f"expected for {counted(runs, 'run')}. Free some space, or choose another folder."
         )
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from snnlab._utils.escape import terminal_text
 from snnlab._utils.places import course_file, runs_folder
+from snnlab._utils.words import counted
 from snnlab.runs.execute import NotebookFailed, execute, plan
 from snnlab.runs.progress import progress
 from snnlab.runs.result import load_result
@@ -62,7 +63,7 @@ def show(folder: Path, console: Console) -> None:
         _print_place(console, "notebook", folder / f"{result.notebook}.ipynb")
     _print_place(console, "result", folder / "result.json")
     if n:
-        _print_place(console, f"{n} figure{'s' * (n != 1)}", folder / "figures")
+        _print_place(console, counted(n, "figure"), folder / "figures")
 
 
 def _print_place(console: Console, what: str, path: Path) -> None:

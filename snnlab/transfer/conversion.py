@@ -97,7 +97,7 @@ class Converted(VisionNet):
         """Copy the network with the converter's scales merged into the weights.
 
         Inputs of its convolutions are then zeros and ones, but for the first one, which is computed
-        once for an image. In training it is computed in every step.
+        once for an image. The network itself computes the first one in every step.
         """
         from spikingjelly.activation_based.ann2snn.modules import ChannelVoltageScaler
 

@@ -68,8 +68,8 @@ def test_weights_of_zero_are_no_synapses_and_nothing_arrives_by_them(bits):
             assert found.weight.all()
             delays += found.delay_ms.tolist()
     assert delays == active_delays(net).tolist()
-    played = arrivals.simulate(net, recording())
-    assert arrivals.arrivals(net, played, 0, 4, dt_ms=1.0).push.all()
+    simulated = arrivals.simulate(net, recording())
+    assert arrivals.arrivals(net, simulated, 0, 4, dt_ms=1.0).push.all()
 
 
 def test_weights_of_few_bits_are_those_that_the_network_computes_with():

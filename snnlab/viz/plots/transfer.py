@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from snnlab._utils.arrays import as_array
 from snnlab._utils.escape import plot_text
+from snnlab._utils.words import counted
 from snnlab.viz.plots import diagrams
 from snnlab.viz.plots.activity import image
 from snnlab.viz.plots.checks import NamedArrays, something_to_draw
@@ -73,7 +74,7 @@ def stages(pretrain_epochs: int, epochs: int, steps: int) -> Figure:
         [
             ("1  Pretrain the ANN", f"sharpened ramp, T = 1\n{pretrain_epochs} epochs"),
             ("2  Copy", f"ramp → LIF, T = {steps}\nbatch norm measured anew"),
-            ("3  Fine-tune the SNN", f"LIF, T = {steps}\n{epochs} epoch{'s' * (epochs != 1)}"),
+            ("3  Fine-tune the SNN", f"LIF, T = {steps}\n{counted(epochs, 'epoch')}"),
         ],
         arrows=["weights", "weights"],
         colors=[ORANGE, GREY, BLUE],
